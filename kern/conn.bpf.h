@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * conn.bpf.h - a connection's life: made at the first call that is seen on it, used under its
+ * lock, closed with the socket.
+ */
+#ifndef SPAND_CONN_BPF_H
+#define SPAND_CONN_BPF_H
+
+#include "filter.bpf.h"
+#include "sock.bpf.h"
+#include "walk.bpf.h"
+
+/* A new state is made locked, so that nobody sees it half made. */
+static const struct conn new_conn = { .lock = 1 };
+
+/* Turns of waiting for the lock: some tens of microseconds. It is held for one call's walk. */
+#define LOCK_TURNS 8192
+/* Turns of waiting for another thread's write to be processed before its answer is looked at. */
+#define EARLY_TURNS 4096
+
+static long conn_lock_turn(u32 i, struct conn **c)
+{
+	return __sync_val_compare_and_swap(&(*c)->lock, 0, 1) == 0;
+}
+
+/* 1: locked. 0: given up; the place is lost, which the next call will find out. */
+static __always_inline int conn_lock(struct conn *c)
+{
+	long turns;
+
+	if (__sync_val_compare_and_swap(&c->lock, 0, 1) == 0)
+		return 1;
+	turns = bpf_loop(LOCK_TURNS, conn_lock_turn, &c, 0);
+	if (turns < LOCK_TURNS)
+		return 1;
+	c->contended = 1;
+	return 0;
+}
+
+static __always_inline void conn_unlock(struct conn *c)
+{
+	__sync_lock_test_and_set(&c->lock, 0);
+}
+
+/*
+ * The process that uses the socket, and whether it is traced. Requests of a connection that
+ * begins to be filtered out are given up.
+ */
+__noinline int conn_owner(struct conn *c, struct walk *k)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct spand_cfg *cfg = cfg_get();
+
+	if (!c || !k || !cfg)
+		return 0;
+	c->tgid = bpf_get_current_pid_tgid() >> 32;
+	c->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_probe_read_kernel(c->comm, sizeof(c->comm), task->group_leader->comm);
+	c->filter_gen = cfg->gen;
+	if (filter_passes(c, cfg)) {
+		c->flags &= ~CONN_IGNORE;
+		return 0;
+	}
+	if (!(c->flags & CONN_IGNORE) && c->proto) {
+		slots_drop_all(c, k->sk, LG_REQ_LOST_EVICTED);
+		conn_forget(c, k);
+	}
+	c->flags |= CONN_IGNORE;
+	return 0;
+}
+
+static __always_inline void conn_fill_tcp(struct conn *c, struct sock *sk, struct walk *k,
+					  u32 family)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct tcp_ids ids;
+	u64 sent, read;
+
+	tcp_ids_read(tp, &ids);
+	c->role = ids.role;
+	c->flow[DIR_TX].base = ids.own;
+	c->flow[DIR_RX].base = ids.peer;
+	if (ids.role != ROLE_UNKNOWN)
+		c->flags |= CONN_LINKED;
+	/* 64-bit totals, so that offsets are right on connections that moved more than 4 GiB. */
+	sent = BPF_CORE_READ(tp, bytes_acked) - (ids.role == ROLE_CLIENT);
+	sent += (u32)(BPF_CORE_READ(tp, write_seq) - ids.own - (u32)sent);
+	read = BPF_CORE_READ(tp, bytes_received);
+	read -= (u32)(ids.peer + (u32)read - BPF_CORE_READ(tp, copied_seq));
+	c->flow[DIR_TX].pos = k->dir == DIR_TX && sent >= k->n ? sent - k->n : sent;
+	c->flow[DIR_RX].pos = k->dir == DIR_RX && read >= k->n ? read - k->n : read;
+	if (c->flow[DIR_TX].pos || c->flow[DIR_RX].pos)
+		c->flags |= CONN_LATE;
+	conn_addresses(c, sk, family);
+}
+
+/*
+ * Makes the state of a socket at its first call: k says which. Returns 0 with the state locked,
+ * -1 if there is no room or someone else was faster. l4: enum span_l4.
+ */
+__noinline int conn_make(struct walk *k, u32 family, u32 l4)
+{
+	struct sock *sk;
+	struct conn *c;
+	u64 key;
+
+	if (!k)
+		return -1;
+	key = k->sk;
+	sk = (struct sock *)key;
+	if (bpf_map_update_elem(&conns, &key, &new_conn, BPF_NOEXIST))
+		return -1;
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return -1;
+	lg_inc(LG_CONNS);
+	c->incarnation = bpf_get_prandom_u32();
+	c->born_ns = bpf_ktime_get_ns();
+	c->l4 = l4;
+	c->inode = sock_inode(sk);
+	if (l4 == L4_UNIX) {
+		conn_unix(c, sk);
+		c->peer_sk = (u64)BPF_CORE_READ((struct unix_sock *)sk, peer);
+		if (c->peer_inode)
+			c->flags |= CONN_LINKED;
+	} else {
+		conn_fill_tcp(c, sk, k, family);
+	}
+	conn_owner(c, k);
+	return 0;
+}
+
+static long close_one(u32 i, struct walk_ctx *x)
+{
+	struct conn *c = x->c;
+	struct walk *k = x->k;
+	struct req_slot *s;
+
+	if (c->head == c->tail)
+		return 1;
+	if (c->expired) {
+		c->expired--;
+		slots_pop(c, k->sk);
+		return 0;
+	}
+	s = slots_find(c, k->sk, c->head);
+	if (!s)
+		lg_inc(LG_REQ_LOST_INFLIGHT_FULL);
+	else if (s->flags & SLOT_SAMPLED_OUT)
+		lg_inc(LG_REQ_SAMPLED);
+	else if (emit_span(c, k, s, c->head, EMIT_NO_RESPONSE))
+		lg_inc(LG_REQ_LOST_RING_FULL);
+	else
+		lg_inc(LG_NO_RESPONSE);
+	slots_pop(c, k->sk);
+	return 0;
+}
+
+/*
+ * The socket is gone: ends what lasts until then, reports what nothing will answer, frees the
+ * state. Nobody else can be using it.
+ */
+__noinline int conn_close(struct conn *c, struct walk *k)
+{
+	struct walk_ctx x;
+	u64 key, now;
+	u32 i;
+
+	if (!c || !k)
+		return 0;
+	now = bpf_ktime_get_ns();
+	for (i = 0; i < 2; i++) {
+		struct flow_state *f = &c->flow[i];
+
+		if (f->flags & FLOW_UNTIL_CLOSE) {
+			k->now = f->last_ns;
+			flow_end_message(f);
+			pair_events(c, k, i, FLOW_END, 0);
+		}
+		oneway_drop(c, k, i);
+		carry_drop(c, k, f, i);
+	}
+	k->now = now;
+	x.c = c;
+	x.k = k;
+	x.dir = 0;
+	bpf_loop(1 << 20, close_one, &x, 0);
+	if (c->pages)
+		slots_drop_page(c, k->sk, c->tail);
+	key = k->sk;
+	bpf_map_delete_elem(&conns, &key);
+	lg_inc(LG_CONNS_CLOSED);
+	return 0;
+}
+
+#endif

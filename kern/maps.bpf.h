@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * maps.bpf.h - the maps, and the ledger's one writer.
+ */
+#ifndef SPAND_MAPS_BPF_H
+#define SPAND_MAPS_BPF_H
+
+#include "abi.h"
+#include "proto.h"
+
+/* Sizes marked "set by the loader" follow the configuration. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20); /* set by the loader */
+} spans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct ledger_values);
+} ledger SEC(".maps");
+
+/* Memory for as many sockets as there are, not for as many as there may be. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768); /* set by the loader */
+	__type(key, u64);	    /* struct sock * */
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192); /* set by the loader */
+	__type(key, struct req_page_key);
+	__type(value, struct req_page);
+} req_pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct carry_key);
+	__type(value, struct carry);
+} carries SEC(".maps");
+
+/* Captured prefixes of requests and responses in flight. */
+struct capture_key {
+	u64 sk;
+	u32 no; /* request number */
+	u32 dir;
+};
+
+struct capture {
+	u8 data[SPAND_CAPTURE_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024); /* set by the loader; 1 while capture is off */
+	__type(key, struct capture_key);
+	__type(value, struct capture);
+} captures SEC(".maps");
+
+/* Two configurations; cfg_active tells which one counts, so that a change is one store. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct spand_cfg);
+} settings SEC(".maps");
+
+volatile __u32 cfg_active;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct filter_key);
+	__type(value, u8);
+} filters SEC(".maps");
+
+/* Where a thread is in its recvmmsg or sendmmsg: the hook fires once a message. */
+struct mmsg {
+	u64 vec;
+	u32 next;
+	int last; /* what the kernel will have stored in vec[next - 1].msg_len */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64); /* tgid and tid */
+	__type(value, struct mmsg);
+} mmsgs SEC(".maps");
+
+/* Bytes read into the window at a time; with a carried header they fit in PWIN_SIZE. */
+#define FILL_MAX 512
+
+/* A program's work space: too large for the stack, one a CPU. */
+struct walk {
+	/* the call at hand */
+	u64 sk;
+	u64 now;
+	u64 start_ns; /* when its first byte moved */
+	u64 op_off;   /* stream offset of its first byte */
+	u64 n;	      /* bytes */
+	u32 dir;      /* enum io_dir */
+	u32 cfg;      /* index in config */
+	u16 syscall;
+	u16 why;     /* enum ledger: if the memory can't be read */
+	u32 partner; /* tcp_sock's next sequence number in the other direction */
+	/* where its bytes are */
+	u64 iov;      /* user address of the next struct iovec */
+	u64 iov_left; /* of them */
+	u64 cur;      /* user address of the next byte */
+	u64 cur_left; /* bytes from there in this piece */
+	u64 left;     /* bytes of the call not yet in the window */
+	u32 stop;     /* the walk is over */
+	u32 failed;   /* the place is lost */
+	struct pmsg m;
+	struct req_slot push; /* a one-way message on its way to emit_span() */
+	struct pwin w;
+	u8 out[2048]; /* a record; SPAND_REC_MAX fits */
+};
+
+_Static_assert(SPAND_REC_MAX <= 2048, "records fit in walk.out");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2); /* 0: system calls, 1: whatever can interrupt them */
+	__type(key, u32);
+	__type(value, struct walk);
+} work SEC(".maps");
+
+static __always_inline void lg_add(enum ledger key, u64 n)
+{
+	u32 zero = 0;
+	struct ledger_values *v = bpf_map_lookup_elem(&ledger, &zero);
+
+	if (v && key < LG_MAX)
+		((u64 *)v)[key] += n;
+}
+
+static __always_inline void lg_inc(enum ledger key)
+{
+	lg_add(key, 1);
+}
+
+static __always_inline struct spand_cfg *cfg_get(void)
+{
+	u32 i = cfg_active & 1;
+
+	return bpf_map_lookup_elem(&settings, &i);
+}
+
+#endif

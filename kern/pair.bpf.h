@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * pair.bpf.h - requests are remembered as they begin, and paired with responses as they end:
+ * first in, first out on one connection.
+ */
+#ifndef SPAND_PAIR_BPF_H
+#define SPAND_PAIR_BPF_H
+
+#include "emit.bpf.h"
+#include "flow.h"
+
+/* How long an early answer may wait for its request on a socket without sequence numbers. */
+#define EARLY_NS 100000000ULL
+
+/* Copies the name's pieces from the window. */
+static __always_inline void slot_name(struct req_slot *s, struct walk *k)
+{
+	u32 n = k->m.name_len[0], n2 = k->m.name_len[1];
+	u32 off = k->m.name_off[0] & (PWIN_SIZE - 1);
+
+	s->name_len = 0;
+	if (n > SPAND_NAME_MAX)
+		n = SPAND_NAME_MAX;
+	if (!n2) {
+		if (!bpf_probe_read_kernel(s->name, n, k->w.data + off))
+			s->name_len = n;
+		return;
+	}
+	/* Put together where the verifier sees room enough for both at their longest. */
+	if (n2 > SPAND_NAME_MAX)
+		n2 = SPAND_NAME_MAX;
+	if (bpf_probe_read_kernel(k->out, n, k->w.data + off))
+		return;
+	off = k->m.name_off[1] & (PWIN_SIZE - 1);
+	if (bpf_probe_read_kernel(k->out + n, n2, k->w.data + off))
+		return;
+	n += n2;
+	if (n > SPAND_NAME_MAX) {
+		n = SPAND_NAME_MAX;
+		s->flags |= SLOT_NAME_CUT;
+	}
+	__builtin_memcpy(s->name, k->out, SPAND_NAME_MAX);
+	s->name_len = n;
+}
+
+/* Keeps the message's first bytes, as many as the window has; returns how many. */
+static __always_inline u32 capture_prefix(const struct conn *c, struct walk *k, u32 no, u32 dir,
+					  u32 at)
+{
+	struct capture_key key = { .sk = k->sk, .no = no, .dir = dir };
+	u32 i = k->cfg, n;
+	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
+	struct capture *p;
+
+	if (!cfg || !cfg->capture_len || !(cfg->capture_protos >> (c->proto & 31) & 1))
+		return 0;
+	n = k->w.len - at;
+	if (at > k->w.len || n > cfg->capture_len)
+		n = cfg->capture_len;
+	if (n > SPAND_CAPTURE_MAX)
+		n = SPAND_CAPTURE_MAX;
+	/* walk.out serves as the map value until the record is built. */
+	if (bpf_probe_read_kernel(k->out, n, k->w.data + (at & (PWIN_SIZE - 1))))
+		return 0;
+	if (bpf_map_update_elem(&captures, &key, k->out, BPF_ANY))
+		return 0;
+	p = bpf_map_lookup_elem(&captures, &key);
+	if (!p)
+		return 0;
+	return n;
+}
+
+static __always_inline void slot_fill(struct req_slot *s, const struct flow_state *f,
+				      struct walk *k)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	s->start_ns = f->msg_ns;
+	s->off = f->msg_off;
+	s->size = 0;
+	s->tid = id;
+	s->tgid = id >> 32;
+	s->syscall = f->syscall;
+	s->hint = k->m.hint;
+	s->flags = SLOT_USED;
+	s->cap_len = 0;
+	slot_name(s, k);
+	if (k->m.flags & PMSG_LEAVE)
+		s->flags |= SLOT_LEAVE;
+}
+
+static __always_inline struct req_page_key oneway_key(const struct conn *c, u64 sk, u32 dir)
+{
+	struct req_page_key key = {
+		.sk = sk,
+		.page = REQ_PAGE_ONEWAY | dir,
+		.incarnation = c->incarnation,
+	};
+
+	return key;
+}
+
+/* A one-way message goes on in a later call: keeps what k->push says of it. */
+static __always_inline void oneway_keep(const struct conn *c, struct walk *k, u32 dir)
+{
+	struct req_page_key key = oneway_key(c, k->sk, dir);
+	struct req_page *page;
+
+	bpf_map_update_elem(&req_pages, &key, &empty_page, BPF_ANY);
+	page = bpf_map_lookup_elem(&req_pages, &key);
+	if (page)
+		page->slot[0] = k->push;
+}
+
+/* Emits the one-way message that ends now; begun: in this very step. 0, or not 0 if it is lost. */
+static __always_inline int oneway_end(struct conn *c, struct walk *k, struct flow_state *f, u32 dir,
+				      u32 begun, u32 how)
+{
+	if (!begun) {
+		struct req_page_key key = oneway_key(c, k->sk, dir);
+		struct req_page *page = bpf_map_lookup_elem(&req_pages, &key);
+
+		if (!page)
+			return -1;
+		k->push = page->slot[0];
+		bpf_map_delete_elem(&req_pages, &key);
+	}
+	if (how == EMIT_ONEWAY)
+		k->push.size = f->pos - f->msg_off;
+	return emit_span(c, k, &k->push, 0, how);
+}
+
+/* A one-way message in direction dir will not be seen to its end. */
+static __always_inline void oneway_drop(const struct conn *c, struct walk *k, u32 dir)
+{
+	struct req_page_key key = oneway_key(c, k->sk, dir);
+	u32 flags = c->flow[dir & 1].flags;
+
+	if (!(flags & FLOW_IN_MSG) || !(flags & FLOW_ONEWAY))
+		return;
+	bpf_map_delete_elem(&req_pages, &key);
+	if (dir == conn_request_dir(c))
+		lg_inc(LG_REQ_LOST_DESYNC);
+}
+
+/* at: offset in the window of the message's first byte. */
+static __always_inline void request_begin(struct conn *c, struct walk *k, struct flow_state *f,
+					  u32 at, u32 ended)
+{
+	u32 i = k->cfg, no = c->tail;
+	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
+	struct req_slot *s;
+
+	lg_inc(LG_REQUESTS);
+	if (c->early) {
+		c->early--;
+		if (c->l4 == L4_TCP || k->now - c->early_ns < EARLY_NS) {
+			lg_inc(LG_REQ_LOST_EARLY);
+			return;
+		}
+	}
+	if (k->m.flags & PMSG_ONEWAY) {
+		slot_fill(&k->push, f, k);
+		if (!ended)
+			oneway_keep(c, k, conn_request_dir(c));
+		return;
+	}
+	s = slots_make(c, k->sk, no);
+	if (s) {
+		slot_fill(s, f, k);
+		if (cfg && !sample_keeps(conn_link(c, s->off), cfg->sampling))
+			s->flags |= SLOT_SAMPLED_OUT;
+		else
+			s->cap_len = capture_prefix(c, k, no, 0, at);
+	}
+	c->tail = no + 1;
+}
+
+static __always_inline void request_end(struct conn *c, struct walk *k, struct flow_state *f,
+					u32 begun)
+{
+	u32 no = c->tail - 1;
+	struct req_slot *s;
+
+	if (f->flags & FLOW_ONEWAY) {
+		lg_inc(oneway_end(c, k, f, conn_request_dir(c), begun, EMIT_ONEWAY) ?
+			       LG_REQ_LOST_RING_FULL :
+			       LG_ONEWAY);
+		return;
+	}
+	/* Already answered and popped: then there is nothing to complete. */
+	if (c->head == c->tail)
+		return;
+	s = slots_find(c, k->sk, no);
+	if (s && s->off == f->msg_off)
+		s->size = f->pos - f->msg_off;
+}
+
+static __always_inline void conn_leave(struct conn *c, struct walk *k)
+{
+	slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
+	c->flags = (c->flags & ~CONN_LATCHED) | CONN_LEFT;
+	k->stop = 1;
+}
+
+static __always_inline void response_end(struct conn *c, struct walk *k, struct flow_state *f,
+					 u32 begun)
+{
+	u32 no = c->head, leave = f->flags & FLOW_LEAVE;
+	struct req_slot *s;
+
+	lg_inc(LG_RESPONSES);
+	if (f->flags & FLOW_ONEWAY) {
+		lg_inc(oneway_end(c, k, f, !conn_request_dir(c), begun, EMIT_PUSH) ?
+			       LG_RESP_RING_FULL :
+			       LG_PUSHED);
+		return;
+	}
+	if (no == c->tail) {
+		/* More was written than has been processed: the request is on its way. */
+		if (conn_is_client(c) && k->partner) {
+			c->early++;
+			c->early_ns = k->now;
+			lg_inc(LG_RESP_EARLY);
+			lg_inc(LG_EARLY);
+		} else {
+			lg_inc(c->flags & CONN_LATE ? LG_RESP_LATE_ATTACH : LG_RESP_ORPHAN);
+		}
+		if (leave)
+			conn_leave(c, k);
+		return;
+	}
+	s = slots_find(c, k->sk, no);
+	if (c->expired) {
+		lg_inc(LG_RESP_EXPIRED);
+		c->expired--;
+	} else if (!s) {
+		lg_inc(LG_REQ_LOST_INFLIGHT_FULL);
+		lg_inc(LG_RESP_INFLIGHT_FULL);
+	} else {
+		leave |= s->flags & SLOT_LEAVE;
+		if (s->flags & SLOT_SAMPLED_OUT) {
+			lg_inc(LG_REQ_SAMPLED);
+			lg_inc(LG_RESP_SAMPLED);
+		} else if (emit_span(c, k, s, no, EMIT_PAIR)) {
+			lg_inc(LG_REQ_LOST_RING_FULL);
+			lg_inc(LG_RESP_RING_FULL);
+		} else {
+			lg_inc(LG_SPANS);
+		}
+	}
+	slots_pop(c, k->sk);
+	c->strikes = 0;
+	if (leave)
+		conn_leave(c, k);
+}
+
+/*
+ * What one step of the walk found, in direction dir (enum io_dir); events: enum flow_event;
+ * at: offset in the window of the step's first byte.
+ */
+__noinline int pair_events(struct conn *c, struct walk *k, u32 dir, u32 events, u32 at)
+{
+	struct flow_state *f;
+	u32 begun;
+
+	if (!c || !k)
+		return 0;
+	f = &c->flow[dir & 1];
+	begun = events & FLOW_BEGIN;
+	if (dir == conn_request_dir(c)) {
+		if (begun)
+			request_begin(c, k, f, at, events & FLOW_END);
+		if (events & FLOW_END)
+			request_end(c, k, f, begun);
+		return 0;
+	}
+	if (begun) {
+		c->flags |= CONN_LATCHED;
+		f->cap_len = 0;
+		if (f->flags & FLOW_ONEWAY) {
+			slot_fill(&k->push, f, k);
+			if (!(events & FLOW_END))
+				oneway_keep(c, k, dir);
+		} else if (c->head != c->tail) {
+			f->cap_len = capture_prefix(c, k, 0, 1, at);
+		}
+	}
+	if (events & FLOW_END)
+		response_end(c, k, f, begun);
+	return 0;
+}
+
+#endif

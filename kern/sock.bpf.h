@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * sock.bpf.h - what is read off a struct sock: identity, addresses, sequence numbers, role.
+ */
+#ifndef SPAND_SOCK_BPF_H
+#define SPAND_SOCK_BPF_H
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include "maps.bpf.h"
+
+#ifndef AF_UNIX
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#endif
+#define SOCK_STREAM_TYPE 1
+#define SOCK_DGRAM_TYPE 2
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+
+/* struct sock::sk_ino, since 6.17; before, the inode lies behind struct socket. */
+struct sock___ino {
+	unsigned long sk_ino;
+} __attribute__((preserve_access_index));
+
+/* The socket's inode number: unique while it lives, and after it for a long time. */
+static __always_inline u64 sock_inode(struct sock *sk)
+{
+	struct sock___ino *new = (void *)sk;
+	struct socket_alloc *a;
+
+	if (bpf_core_field_exists(new->sk_ino))
+		return BPF_CORE_READ(new, sk_ino);
+	a = (struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
+	return a ? BPF_CORE_READ(a, vfs_inode.i_ino) : 0;
+}
+
+struct tcp_ids {
+	u32 own;  /* sequence number of the first byte sent */
+	u32 peer; /* of the first byte received */
+	u8 role;  /* enum conn_role */
+};
+
+/*
+ * Both ISNs and who connected, from the counters that every TCP socket keeps (design, part 3).
+ * bytes_acked counts the SYN only on the side that connected, bytes_sent counts it on neither:
+ * what is left when the two accounts are compared is 1 on that side and 0 on the other.
+ * The fields move in softirq: read until snd_una stands still.
+ */
+static __always_inline void tcp_ids_read(struct tcp_sock *tp, struct tcp_ids *ids)
+{
+	u64 acked, sent, retrans, received;
+	u32 una, nxt, rcv, again, extra;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		una = BPF_CORE_READ(tp, snd_una);
+		rcv = BPF_CORE_READ(tp, rcv_nxt);
+		received = BPF_CORE_READ(tp, bytes_received);
+		acked = BPF_CORE_READ(tp, bytes_acked);
+		nxt = BPF_CORE_READ(tp, snd_nxt);
+		sent = BPF_CORE_READ(tp, bytes_sent);
+		retrans = BPF_CORE_READ(tp, bytes_retrans);
+		again = BPF_CORE_READ(tp, snd_una);
+		if (again == una && rcv == BPF_CORE_READ(tp, rcv_nxt))
+			break;
+	}
+	extra = nxt - una + (u32)acked - (u32)(sent - retrans);
+	ids->role = extra == 1 ? ROLE_CLIENT : extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
+	ids->own = una - (u32)acked + (ids->role == ROLE_CLIENT);
+	ids->peer = rcv - (u32)received;
+}
+
+static __always_inline void conn_address(u8 *dst, const struct in6_addr *v6, u8 *family)
+{
+	const u32 *w = v6->in6_u.u6_addr32;
+
+	if (!w[0] && !w[1] && w[2] == bpf_htonl(0xffff)) {
+		*family = AF_INET;
+		*(u32 *)dst = w[3];
+	} else {
+		__builtin_memcpy(dst, v6, 16);
+	}
+}
+
+/* Addresses in the order client -> server; local -> peer while the role is unknown. */
+static __always_inline void conn_addresses(struct conn *c, struct sock *sk, u16 family)
+{
+	u8 *local = c->role == ROLE_SERVER ? c->daddr : c->saddr;
+	u8 *peer = c->role == ROLE_SERVER ? c->saddr : c->daddr;
+	u16 lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	u16 pport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+
+	c->family = family;
+	c->sport = c->role == ROLE_SERVER ? pport : lport;
+	c->dport = c->role == ROLE_SERVER ? lport : pport;
+	if (family == AF_INET) {
+		*(u32 *)local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(u32 *)peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	} else {
+		struct in6_addr a = BPF_CORE_READ(sk, __sk_common.skc_v6_rcv_saddr);
+		struct in6_addr b = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr);
+
+		conn_address(local, &a, &c->family);
+		conn_address(peer, &b, &c->family);
+	}
+}
+
+/* AF_UNIX: the side whose socket has a name accepted it (it shares the listener's). */
+static __always_inline void conn_unix(struct conn *c, struct sock *sk)
+{
+	struct unix_sock *u = (void *)sk, *p;
+	u64 own = c->inode, peer;
+
+	p = (void *)BPF_CORE_READ(u, peer);
+	peer = p ? sock_inode((struct sock *)p) : 0;
+	c->peer_inode = peer;
+	if (c->role == ROLE_UNKNOWN && BPF_CORE_READ(u, addr))
+		c->role = ROLE_SERVER;
+	else if (c->role == ROLE_UNKNOWN && p && BPF_CORE_READ(p, addr))
+		c->role = ROLE_CLIENT;
+	c->family = AF_UNIX;
+	*(u64 *)c->saddr = 0;
+	*(u64 *)(c->saddr + 8) = 0;
+	*(u64 *)c->daddr = c->role == ROLE_SERVER ? peer : own;
+	*(u64 *)(c->daddr + 8) = c->role == ROLE_SERVER ? own : peer;
+}
+
+#endif
