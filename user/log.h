@@ -14,8 +14,8 @@ void log_print(enum log_level level, const char *fmt, ...) __attribute__((format
 int log_level_parse(const char *name);
 
 #define log_error(...) log_print(LOG_ERROR, __VA_ARGS__)
-#define log_warn(...) log_print(LOG_WARN, __VA_ARGS__)
-#define log_info(...) log_print(LOG_INFO, __VA_ARGS__)
+#define log_warn(...)  log_print(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_print(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_print(LOG_DEBUG, __VA_ARGS__)
 
 /* Logs at error level and yields ret, for `return log_err_r(-ENOMEM, "...")`. */

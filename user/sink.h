@@ -58,7 +58,8 @@ const char *sink_kind(const struct sink *s);
 extern int64_t (*sink_file_clock)(void);
 
 /* JSON lines with rotation by size and age. Checks that the file can be opened for appending. */
-int sink_file_new(const struct config_file_sender *cfg, struct sink **out, char *err, size_t errlen);
+int sink_file_new(const struct config_file_sender *cfg, struct sink **out, char *err,
+		  size_t errlen);
 /* One readable line a span on fd. */
 int sink_terminal_new(int fd, int colour, struct sink **out);
 /* Counts and forgets: for measuring. */

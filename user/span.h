@@ -22,13 +22,13 @@ struct process; /* enrich.h */
 
 struct span {
 	atomic_uint refs;
-	uint64_t seq;	    /* order of arrival, from 1 */
-	uint64_t start_unix; /* ns */
+	uint64_t seq;	      /* order of arrival, from 1 */
+	uint64_t start_unix;  /* ns */
 	struct process *proc; /* NULL when nothing could be learned */
 	const char *name;     /* zero-terminated, lives in this allocation; printable UTF-8 */
 	const char *req_content, *resp_content; /* with capture on, else NULL */
 	uint32_t req_content_len, resp_content_len;
-	struct span_rec rec;  /* name_len etc. describe the strings above */
+	struct span_rec rec; /* name_len etc. describe the strings above */
 };
 
 /*

@@ -10,13 +10,13 @@
 struct store;
 
 struct store_query {
-	size_t limit;	      /* at most this many, newest first */
-	const char *protocol; /* label, NULL: any */
-	const char *process;  /* comm or tgid in decimal, NULL: any */
-	const char *status;   /* ok, error, no_response, NULL: any */
-	const char *name;     /* substring, NULL: any */
-	uint64_t since;	      /* start_time >= this, Unix ns; 0: any */
-	uint64_t after_seq;   /* only spans with seq > this: what `spans -f` polls with */
+	size_t limit;	       /* at most this many, newest first */
+	const char *protocol;  /* label, NULL: any */
+	const char *process;   /* comm or tgid in decimal, NULL: any */
+	const char *status;    /* ok, error, no_response, NULL: any */
+	const char *name;      /* substring, NULL: any */
+	uint64_t since;	       /* start_time >= this, Unix ns; 0: any */
+	uint64_t after_seq;    /* only spans with seq > this: what `spans -f` polls with */
 	uint64_t min_duration; /* ns */
 };
 
