@@ -89,6 +89,7 @@ $O/spanctl: $(CTL_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(LDFLAGS) $(CTL_LIBS)
 
+.SECONDARY: $O/gen/spand.skel.h
 -include $(wildcard $O/*/*.d $O/*/*/*.d)
 
 # ---- packages ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@
  *	int <name>_response(const struct pwin *w, struct pstate *s, struct pmsg *m)
  *
  * Parts of a parser may be functions of their own (PROTO_FN), but a chain of calls, entry
- * included, is at most four deep: the kernel allows eight frames, the walker needs the others.
+ * included, is at most five deep: the kernel allows eight frames, the walker needs the others.
  *
  * tools/gen-protos finds the headers, orders them by priority (lowest first)
  * and writes the enum, the table of labels and the BPF dispatch.
@@ -73,7 +73,8 @@ struct pstate {
 /* Results of <name>_request() and <name>_response(). */
 enum parse_result {
 	PARSE_OK = 0,	/* m is filled in; m->consumed > 0 or m->skip > 0 or PMSG_END is set */
-	PARSE_MORE = 1, /* the bytes so far are a valid beginning; call again with more of them */
+	PARSE_MORE = 1, /* the bytes so far are a valid beginning; call again with more of them;
+			 * s is as it was, m has no meaning */
 	PARSE_BAD = 2,	/* this is not this protocol, or it is damaged; m and s have no meaning */
 };
 

@@ -8,11 +8,10 @@
 #include "arch.bpf.h"
 #include "conn.bpf.h"
 
+#define RCV_SHUTDOWN_FLAG 1
+#define SEND_SHUTDOWN_FLAG 2
 #define MSG_PEEK_FLAG 0x02
 #define MSG_TRUNC_FLAG 0x20
-
-/* A field of a struct that the verifier knows (typed), or of any kernel address. */
-#define READ_FIELD(typed, p, field) ((typed) ? (p)->field : BPF_CORE_READ(p, field))
 
 static __always_inline enum probe_id probe_of(u32 nr)
 {
@@ -88,17 +87,15 @@ static __always_inline int source_msghdr(struct walk *k, u64 hdr)
 	return 0;
 }
 
-/*
- * Where the call's bytes are in user memory. 0, or enum ledger: why they can't be read.
- * arg2, arg3: of the system call. index: in the vector of a recvmmsg or sendmmsg.
- */
-static __always_inline u32 source_setup(struct walk *k, enum probe_id probe, u64 arg2, u64 arg3,
-					u32 index)
+/* Where the call's bytes are in user memory. 0, or enum ledger: why they can't be read. */
+static __always_inline u32 source_setup(struct walk *k)
 {
+	u64 arg2 = k->arg2, arg3 = k->arg3;
+
 	k->iov_left = 0;
 	k->cur_left = 0;
 	k->left = k->n;
-	switch (probe) {
+	switch (k->probe) {
 	case PROBE_READ:
 	case PROBE_WRITE:
 	case PROBE_RECVFROM:
@@ -116,7 +113,7 @@ static __always_inline u32 source_setup(struct walk *k, enum probe_id probe, u64
 		return source_msghdr(k, arg2) ? LG_BYTES_PAGE_ABSENT : 0;
 	case PROBE_RECVMMSG:
 	case PROBE_SENDMMSG:
-		arg2 += (u64)index * USER_MMSGHDR_SIZE;
+		arg2 += (u64)k->index * USER_MMSGHDR_SIZE;
 		return source_msghdr(k, arg2) ? LG_BYTES_PAGE_ABSENT : 0;
 	default:
 		return LG_BYTES_NO_BUFFER;
@@ -136,12 +133,13 @@ static long early_turn(u32 i, struct early_ctx *e)
 	       (s32)(e->seq - c->flow[DIR_TX].base - (u32)c->flow[DIR_TX].pos) <= 0;
 }
 
-/* Bytes written to the socket (up to seq) that have not been processed. */
-static __always_inline s32 tx_behind(const struct conn *c, u32 seq)
+/* Bytes written to the socket that have not been processed. A FIN has a number, but no byte. */
+static __always_inline s32 tx_behind(const struct conn *c, const struct walk *k)
 {
 	const struct flow_state *f = &c->flow[DIR_TX];
+	u32 fin = k->shutdown & SEND_SHUTDOWN_FLAG ? 1 : 0;
 
-	return seq - f->base - (u32)f->pos - f->carry_len;
+	return k->tcp_written - fin - f->base - (u32)f->pos - f->carry_len;
 }
 
 /*
@@ -156,19 +154,17 @@ static __always_inline void early_wait(struct conn *c, u32 seq)
 }
 
 /*
- * When the byte with sequence number start left. TCP keeps the departure time of the first
- * segment in flight, or of the last one acknowledged: of a request that found the pipe empty
- * it is the one. Believed if the segment has left, after what the connection sent before.
+ * When the call's first byte left. TCP keeps the departure time of the first segment in flight,
+ * or of the last one acknowledged: of a request that found the pipe empty it is the one.
+ * Believed if the segment has left, after what the connection sent before.
  */
-static __always_inline u64 tcp_departure(struct tcp_sock *tp, const int typed, u32 start, u64 after,
-					 u64 now)
+static __always_inline u64 tcp_departure(const struct walk *k, u64 after)
 {
-	u64 t;
+	u64 t = k->tcp_sent_us * 1000;
 
-	if ((s32)(READ_FIELD(typed, tp, snd_nxt) - start) <= 0)
-		return now;
-	t = READ_FIELD(typed, tp, first_tx_mstamp) * 1000;
-	return t > after && t < now ? t : now;
+	if ((s32)(k->tcp_snd_nxt - k->tcp_start) <= 0)
+		return k->now;
+	return t > after && t < k->now ? t : k->now;
 }
 
 /* AF_UNIX has no departure times: not later than when the other end read it. */
@@ -189,117 +185,120 @@ static __always_inline u64 unix_departure(const struct conn *c, const struct wal
  * that no hook saw are skipped; bytes that were taken for such before are not taken again.
  * Returns 0, or -1 if the call's bytes have been passed already.
  */
-static __always_inline int call_place(struct conn *c, struct walk *k, u32 dir, u32 start, int all_tx)
+static __always_inline int call_place(struct conn *c, struct walk *k, u32 dir)
 {
 	struct flow_state *f = &c->flow[dir];
-	s32 gap = start - f->base - (u32)f->pos - f->carry_len;
+	s32 gap = k->tcp_start - f->base - (u32)f->pos - f->carry_len;
 
-	if (gap > 0 && !(dir == DIR_TX && all_tx)) {
+	/* A read that reached the end counts the FIN too. */
+	if (gap == 1 && dir == DIR_RX && k->shutdown & RCV_SHUTDOWN_FLAG)
+		gap = 0;
+	if (gap > 0 && !(dir == DIR_TX && k->all_tx)) {
 		lg_inc(LG_GAPS);
 		walk_unread(c, k, dir, gap, 0);
 	}
 	return gap < 0 ? -1 : 0;
 }
 
-/*
- * sk, tp: the socket (tp NULL unless it is TCP); typed: the verifier knows what they are.
- * dir: enum io_dir; n: bytes, > 0; why: enum ledger if the bytes can't be read, else 0, and then
- * probe, arg2, arg3, index tell where they are. all_tx: no byte is sent without this hook.
- */
-static __always_inline int call_bytes(struct sock *sk, struct tcp_sock *tp, const int typed,
-				      u32 family, u32 l4, u32 dir, u32 n, u32 why, enum probe_id probe,
-				      u64 arg2, u64 arg3, u32 index, const int all_tx)
+/* A state for the socket, locked; NULL if there is none, or the call is not to be traced. */
+static __always_inline struct conn *call_conn(struct walk *k, u32 gen, u32 tgid)
 {
-	u64 key = (u64)sk, id = bpf_get_current_pid_tgid();
-	struct spand_cfg *cfg = cfg_get();
-	u32 zero = 0, start = 0, written = 0;
-	struct walk *k = bpf_map_lookup_elem(&work, &zero);
-	struct flow_state *f;
-	struct conn *c;
+	u64 key = k->sk;
+	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 
-	if (!cfg || !k || id >> 32 == cfg->self_tgid)
-		return 0;
-	k->sk = key;
-	k->n = n;
-	k->dir = dir;
-	k->cfg = cfg_active & 1;
-	c = bpf_map_lookup_elem(&conns, &key);
-	if (c && l4 == L4_UNIX && c->inode != sock_inode(sk)) {
+	if (c && k->l4 == L4_UNIX && c->inode != sock_inode((struct sock *)key)) {
 		/* Another socket had this address, and its end was not seen. */
 		k->now = c->flow[DIR_RX].last_ns;
 		conn_close(c, k);
 		c = NULL;
 	}
-	if (c) {
-		if ((c->filter_gen != cfg->gen || c->tgid != id >> 32) && conn_lock(c)) {
-			conn_owner(c, k);
-			conn_unlock(c);
-		}
-		if (c->flags & CONN_IGNORE) {
-			lg_inc(LG_FILTERED);
-			return 0;
-		}
-	}
-	if (tp) {
-		start = dir == DIR_RX ? READ_FIELD(typed, tp, copied_seq) :
-					READ_FIELD(typed, tp, write_seq);
-		start -= n;
-		if (dir == DIR_RX && c && c->role == ROLE_CLIENT) {
-			written = READ_FIELD(typed, tp, write_seq);
-			if (c->proto && c->head == c->tail && tx_behind(c, written) > 0)
-				early_wait(c, written);
-		}
-	}
-	if (c) {
-		if (!conn_lock(c)) {
-			lg_add(LG_BYTES, n);
-			lg_add(LG_BYTES_CONTENDED, n);
-			return 0;
-		}
-	} else {
+	if (!c) {
 		k->now = bpf_ktime_get_ns();
-		if (conn_make(k, family, l4)) {
+		if (conn_make(k)) {
 			lg_inc(LG_CONN_FULL);
-			lg_add(LG_BYTES, n);
-			lg_add(LG_BYTES_CONN_FULL, n);
-			return 0;
+			lg_add(LG_BYTES, k->n);
+			lg_add(LG_BYTES_CONN_FULL, k->n);
+			return NULL;
 		}
 		c = bpf_map_lookup_elem(&conns, &key);
-		if (!c)
-			return 0;
+		if (c && c->flags & CONN_IGNORE) {
+			lg_inc(LG_FILTERED);
+			conn_unlock(c);
+			return NULL;
+		}
+		return c;
+	}
+	if (c->flags & CONN_IGNORE && c->filter_gen == gen && c->tgid == tgid) {
+		lg_inc(LG_FILTERED);
+		return NULL;
+	}
+	if (k->tcp && k->dir == DIR_RX && c->role == ROLE_CLIENT && c->proto &&
+	    c->head == c->tail && tx_behind(c, k) > 0)
+		early_wait(c, k->tcp_written);
+	if (!conn_lock(c)) {
+		lg_add(LG_BYTES, k->n);
+		lg_add(LG_BYTES_CONTENDED, k->n);
+		return NULL;
+	}
+	if (c->filter_gen != gen || c->tgid != tgid) {
+		conn_owner(c, k);
 		if (c->flags & CONN_IGNORE) {
 			lg_inc(LG_FILTERED);
-			goto out;
+			conn_unlock(c);
+			return NULL;
 		}
 	}
+	return c;
+}
 
-	lg_add(LG_BYTES, n);
+/* A call was passed over: without sequence numbers nothing else would tell. */
+static __always_inline void call_contended(struct conn *c, struct walk *k)
+{
+	c->contended = 0;
+	if (k->tcp || !c->proto)
+		return;
+	conn_lose(c, k, DIR_RX);
+	if (c->proto)
+		conn_lose(c, k, DIR_TX);
+}
+
+/* k says all that the hook knows of the call. */
+__noinline int call_bytes(struct walk *k)
+{
+	struct spand_cfg *cfg = cfg_get();
+	struct flow_state *f;
+	struct conn *c;
+	u32 tgid, dir, why;
+
+	if (!k || !cfg)
+		return 0;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	if (tgid == cfg->self_tgid)
+		return 0;
+	k->cfg = cfg_active & 1;
+	c = call_conn(k, cfg->gen, tgid);
+	if (!c)
+		return 0;
+	dir = k->dir & 1;
 	f = &c->flow[dir];
 	k->now = bpf_ktime_get_ns();
 	k->start_ns = k->now;
-	k->syscall = why == LG_BYTES_IO_URING ? SPAND_SYSCALL_NONE : k->syscall;
-	if (c->contended) {
-		c->contended = 0;
-		if (!tp && c->proto) {
-			conn_lose(c, k, DIR_RX);
-			if (c->proto)
-				conn_lose(c, k, DIR_TX);
-		}
-	}
-	if (tp && call_place(c, k, dir, start, all_tx)) {
-		lg_add(LG_BYTES_CONTENDED, n);
+	lg_add(LG_BYTES, k->n);
+	if (c->contended)
+		call_contended(c, k);
+	if (k->tcp && call_place(c, k, dir)) {
+		lg_add(LG_BYTES_CONTENDED, k->n);
 		goto out;
 	}
-	if (dir == DIR_TX && tp)
-		k->start_ns = tcp_departure(tp, typed, start, f->last_ns, k->now);
-	else if (dir == DIR_TX)
-		k->start_ns = unix_departure(c, k);
-	k->partner = dir == DIR_RX && tp ? tx_behind(c, written) > 0 : dir == DIR_RX;
+	if (dir == DIR_TX)
+		k->start_ns = k->tcp ? tcp_departure(k, f->last_ns) : unix_departure(c, k);
+	k->partner = dir == DIR_RX && (!k->tcp || tx_behind(c, k) > 0);
 	k->op_off = f->pos + f->carry_len;
+	why = k->why;
 	if (!why)
-		why = source_setup(k, probe, arg2, arg3, index);
+		why = source_setup(k);
 	if (why)
-		walk_unread(c, k, dir, n, why);
+		walk_unread(c, k, dir, k->n, why);
 	else
 		walk_call(c, k, dir);
 	c->last_dir = dir + 1;

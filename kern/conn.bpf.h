@@ -96,9 +96,9 @@ static __always_inline void conn_fill_tcp(struct conn *c, struct sock *sk, struc
 
 /*
  * Makes the state of a socket at its first call: k says which. Returns 0 with the state locked,
- * -1 if there is no room or someone else was faster. l4: enum span_l4.
+ * -1 if there is no room or someone else was faster.
  */
-__noinline int conn_make(struct walk *k, u32 family, u32 l4)
+__noinline int conn_make(struct walk *k)
 {
 	struct sock *sk;
 	struct conn *c;
@@ -116,15 +116,15 @@ __noinline int conn_make(struct walk *k, u32 family, u32 l4)
 	lg_inc(LG_CONNS);
 	c->incarnation = bpf_get_prandom_u32();
 	c->born_ns = bpf_ktime_get_ns();
-	c->l4 = l4;
+	c->l4 = k->l4;
 	c->inode = sock_inode(sk);
-	if (l4 == L4_UNIX) {
+	if (k->l4 == L4_UNIX) {
 		conn_unix(c, sk);
 		c->peer_sk = (u64)BPF_CORE_READ((struct unix_sock *)sk, peer);
 		if (c->peer_inode)
 			c->flags |= CONN_LINKED;
 	} else {
-		conn_fill_tcp(c, sk, k, family);
+		conn_fill_tcp(c, sk, k, k->family);
 	}
 	conn_owner(c, k);
 	return 0;

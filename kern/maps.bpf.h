@@ -101,17 +101,32 @@ struct {
 
 /* A program's work space: too large for the stack, one a CPU. */
 struct walk {
-	/* the call at hand */
+	/* what the hook knows of the call */
 	u64 sk;
+	u64 n; /* bytes, > 0 */
+	u64 arg2;
+	u64 arg3;
+	u64 tcp_sent_us; /* tcp_sock.first_tx_mstamp */
+	u32 tcp_start;	 /* sequence number of the call's first byte */
+	u32 tcp_written; /* tcp_sock.write_seq */
+	u32 tcp_snd_nxt;
+	u32 family;
+	u32 dir;     /* enum io_dir */
+	u32 why;     /* enum ledger: why the bytes can't be read; 0: they can */
+	u32 probe;   /* enum probe_id */
+	u32 index;   /* in the vector of a recvmmsg or sendmmsg */
+	u16 syscall; /* number */
+	u8 l4;	     /* enum span_l4 */
+	u8 tcp;	     /* the tcp_ fields are set */
+	u8 all_tx;   /* no byte is sent without this hook */
+	u8 shutdown; /* sock.sk_shutdown */
+	u8 pad[2];
+	/* what follows from it */
 	u64 now;
 	u64 start_ns; /* when its first byte moved */
 	u64 op_off;   /* stream offset of its first byte */
-	u64 n;	      /* bytes */
-	u32 dir;      /* enum io_dir */
-	u32 cfg;      /* index in config */
-	u16 syscall;
-	u16 why;     /* enum ledger: if the memory can't be read */
-	u32 partner; /* tcp_sock's next sequence number in the other direction */
+	u32 cfg;      /* index in settings */
+	u32 partner;  /* requests may be on their way that have not been processed */
 	/* where its bytes are */
 	u64 iov;      /* user address of the next struct iovec */
 	u64 iov_left; /* of them */
@@ -119,7 +134,7 @@ struct walk {
 	u64 cur_left; /* bytes from there in this piece */
 	u64 left;     /* bytes of the call not yet in the window */
 	u32 stop;     /* the walk is over */
-	u32 failed;   /* the place is lost */
+	u32 failed;   /* the place is lost; why: the rest's reason */
 	struct pmsg m;
 	struct req_slot push; /* a one-way message on its way to emit_span() */
 	struct pwin w;

@@ -63,10 +63,10 @@ static __always_inline void tcp_ids_read(struct tcp_sock *tp, struct tcp_ids *id
 		sent = BPF_CORE_READ(tp, bytes_sent);
 		retrans = BPF_CORE_READ(tp, bytes_retrans);
 		again = BPF_CORE_READ(tp, snd_una);
-		if (again == una && rcv == BPF_CORE_READ(tp, rcv_nxt))
+		extra = nxt - una + (u32)acked - (u32)(sent - retrans);
+		if (again == una && rcv == BPF_CORE_READ(tp, rcv_nxt) && extra <= 1)
 			break;
 	}
-	extra = nxt - una + (u32)acked - (u32)(sent - retrans);
 	ids->role = extra == 1 ? ROLE_CLIENT : extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
 	ids->own = una - (u32)acked + (ids->role == ROLE_CLIENT);
 	ids->peer = rcv - (u32)received;

@@ -32,13 +32,21 @@ static __always_inline int sock_kind(u32 family, u32 type, u32 protocol)
 	return family == AF_UNIX && type == SOCK_STREAM_TYPE ? L4_UNIX : -1;
 }
 
-static __always_inline void set_syscall(u32 nr)
+/* The work space with what every kind of call has; NULL is only for the verifier. */
+static __always_inline struct walk *call_new(struct sock *sk, u32 l4, u32 dir, u32 n)
 {
 	u32 zero = 0;
 	struct walk *k = bpf_map_lookup_elem(&work, &zero);
 
-	if (k)
-		k->syscall = nr;
+	if (!k)
+		return NULL;
+	k->sk = (u64)sk;
+	k->l4 = l4;
+	k->dir = dir;
+	k->n = n;
+	k->index = 0;
+	k->tcp = l4 == L4_TCP;
+	return k;
 }
 
 static __always_inline int probe_is_on(enum probe_id probe)
@@ -50,12 +58,12 @@ static __always_inline int probe_is_on(enum probe_id probe)
 
 static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 dir)
 {
-	u32 family = sk->__sk_common.skc_family, nr, index = 0, why = 0;
+	u32 family = sk->__sk_common.skc_family, nr, why = 0;
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct tcp_sock *tp = NULL;
 	enum probe_id probe;
+	struct tcp_sock *tp;
 	struct pt_regs *regs;
-	u64 arg2, arg3;
+	struct walk *k;
 	int l4;
 
 	l4 = sock_kind(family, sk->sk_type, sk->sk_protocol);
@@ -78,16 +86,29 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		lg_add(LG_BYTES_UDP, ret);
 		return 0;
 	}
+	k = call_new(sk, l4, dir, ret);
+	if (!k)
+		return 0;
 	if (l4 == L4_TCP) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (!tp)
 			return 0;
+		k->tcp_start = (dir == DIR_RX ? tp->copied_seq : tp->write_seq) - ret;
+		k->tcp_written = tp->write_seq;
+		k->shutdown = sk->sk_shutdown;
+		k->tcp_snd_nxt = tp->snd_nxt;
+		k->tcp_sent_us = tp->first_tx_mstamp;
 	}
-	arg2 = REGS_ARG2(regs);
-	arg3 = REGS_ARG3(regs);
+	k->family = family;
+	k->all_tx = 1;
+	k->arg2 = REGS_ARG2(regs);
+	k->arg3 = REGS_ARG3(regs);
+	k->probe = probe;
+	k->syscall = nr;
 	if (task->flags & TASK_IO_WORKER || nr == NR_IO_URING_ENTER) {
 		lg_inc(LG_IO_URING);
 		why = LG_BYTES_IO_URING;
+		k->syscall = SPAND_SYSCALL_NONE;
 	} else if (task->flags & TASK_KTHREAD || TASK_IS_COMPAT(task) ||
 		   (flags & MSG_TRUNC_FLAG && dir == DIR_RX)) {
 		why = LG_BYTES_NO_BUFFER;
@@ -95,13 +116,13 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		why = LG_BYTES_PROBE_OFF;
 	} else if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG) {
 		/* With a timeout a vector may end without a sign of it. */
-		if (probe == PROBE_RECVMMSG && arg3 > 1 && REGS_ARG5(regs))
+		if (probe == PROBE_RECVMMSG && k->arg3 > 1 && REGS_ARG5(regs))
 			why = LG_BYTES_NO_BUFFER;
 		else
-			index = mmsg_index(arg2, arg3, ret);
+			k->index = mmsg_index(k->arg2, k->arg3, ret);
 	}
-	set_syscall(nr);
-	return call_bytes(sk, tp, 1, family, l4, dir, ret, why, probe, arg2, arg3, index, 1);
+	k->why = why;
+	return call_bytes(k);
 }
 
 SEC("?tp_btf/sock_send_length")
@@ -163,17 +184,42 @@ static __always_inline struct sock *task_sock(struct task_struct *task, u32 fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
-/* As sock_length(), but nothing is known of sk but its address. */
-static __always_inline int exit_bytes(struct sock *sk, int ret, u32 dir, u32 why, u32 nr,
-				      enum probe_id probe, u64 arg2, u64 arg3, u32 index)
-{
-	u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	struct tcp_sock *tp = NULL;
-	int l4;
+/* Messages of one recvmmsg or sendmmsg that are looked at; further ones show as a gap. */
+#define EXIT_MMSG_MAX 16
 
+struct exit_ctx {
+	struct sock *sk;
+	u64 arg2;
+	u64 arg3;
+	int ret;
+	u32 dir;
+	u32 nr;
+	u32 probe;
+	u32 why;
+};
+
+/*
+ * As sock_length(), but nothing is known of the socket but its address. recvmmsg and sendmmsg
+ * return a count of messages: this is called for each; the others have one.
+ */
+static __always_inline int exit_bytes(u32 i, struct exit_ctx *x)
+{
+	u32 family, dir = x->dir & 1, probe = x->probe;
+	struct tcp_sock *tp;
+	struct sock *sk = x->sk;
+	int ret = x->ret, l4;
+	struct walk *k;
+
+	if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG) {
+		u64 at = x->arg2 + (u64)i * USER_MMSGHDR_SIZE + USER_MMSGHDR_LEN;
+
+		if (bpf_probe_read_user(&ret, sizeof(ret), (void *)at))
+			return 1;
+	}
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	l4 = sock_kind(family, BPF_CORE_READ(sk, sk_type), BPF_CORE_READ(sk, sk_protocol));
 	if (l4 < 0)
-		return 0;
+		return 1;
 	if (ret <= 0) {
 		if (!ret && dir == DIR_RX)
 			call_eof(sk);
@@ -184,34 +230,28 @@ static __always_inline int exit_bytes(struct sock *sk, int ret, u32 dir, u32 why
 		lg_add(LG_BYTES_UDP, ret);
 		return 0;
 	}
-	if (l4 == L4_TCP)
-		tp = (struct tcp_sock *)sk;
-	if (!why && !probe_is_on(probe))
-		why = LG_BYTES_PROBE_OFF;
-	set_syscall(nr);
-	return call_bytes(sk, tp, 0, family, l4, dir, ret, why, probe, arg2, arg3, index, 0);
-}
-
-struct exit_ctx {
-	struct sock *sk;
-	u64 vec;
-	u32 count;
-	u32 dir;
-	u32 nr;
-	u32 probe;
-	u32 why;
-};
-
-/* One element of a recvmmsg's or sendmmsg's vector. */
-static long exit_mmsg(u32 i, struct exit_ctx *x)
-{
-	u32 len = 0;
-	u64 at = x->vec + (u64)i * USER_MMSGHDR_SIZE;
-
-	if (i >= x->count ||
-	    bpf_probe_read_user(&len, sizeof(len), (void *)(at + USER_MMSGHDR_LEN)))
+	k = call_new(sk, l4, dir, ret);
+	if (!k)
 		return 1;
-	exit_bytes(x->sk, len, x->dir, x->why, x->nr, x->probe, x->vec, 0, i);
+	if (l4 == L4_TCP) {
+		tp = (struct tcp_sock *)sk;
+		k->tcp_written = BPF_CORE_READ(tp, write_seq);
+		k->shutdown = BPF_CORE_READ(sk, sk_shutdown);
+		k->tcp_start = (dir == DIR_RX ? BPF_CORE_READ(tp, copied_seq) : k->tcp_written) - ret;
+		k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+		k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);
+	}
+	k->family = family;
+	k->all_tx = 0;
+	k->arg2 = x->arg2;
+	k->arg3 = x->arg3;
+	k->probe = probe;
+	k->syscall = x->nr;
+	k->index = i;
+	k->why = x->why;
+	if (!k->why && !probe_is_on(probe))
+		k->why = LG_BYTES_PROBE_OFF;
+	call_bytes(k);
 	return 0;
 }
 
@@ -239,6 +279,7 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 	enum probe_id probe = probe_of(nr);
 	struct exit_ctx x = {};
 	struct sock *sk;
+	u32 i;
 
 	if (nr == NR_IO_URING_ENTER) {
 		/* What it moves shows as gaps in the streams; here only that it is used. */
@@ -266,19 +307,21 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 		return 0;
 	if (flags & MSG_TRUNC_FLAG)
 		why = LG_BYTES_NO_BUFFER;
-	if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG) {
-		/* ret counts messages, not bytes. */
-		x.sk = sk;
-		x.vec = REGS_ARG2(regs);
-		x.count = ret;
-		x.dir = dir;
-		x.nr = nr;
-		x.probe = probe;
-		x.why = why;
-		bpf_loop(1024, exit_mmsg, &x, 0);
-		return 0;
-	}
-	return exit_bytes(sk, ret, dir, why, nr, probe, REGS_ARG2(regs), REGS_ARG3(regs), 0);
+	x.sk = sk;
+	x.arg2 = REGS_ARG2(regs);
+	x.arg3 = REGS_ARG3(regs);
+	x.ret = ret;
+	x.dir = dir;
+	x.nr = nr;
+	x.probe = probe;
+	x.why = why;
+	if (probe != PROBE_RECVMMSG && probe != PROBE_SENDMMSG)
+		ret = 1;
+	/* Not bpf_loop(): the frame of a callback would be one too many. */
+	for (i = 0; i < EXIT_MMSG_MAX && i < ret; i++)
+		if (exit_bytes(i, &x))
+			break;
+	return 0;
 }
 
 #include "sweep.bpf.h"

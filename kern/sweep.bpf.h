@@ -143,7 +143,10 @@ int mark_unix(struct bpf_iter__unix *ctx)
 		return 0;
 	k->sk = key;
 	k->cfg = cfg_active & 1;
-	if (conn_make(k, AF_UNIX, L4_UNIX))
+	k->family = AF_UNIX;
+	k->l4 = L4_UNIX;
+	k->n = 0;
+	if (conn_make(k))
 		return 0;
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (!c)

@@ -333,7 +333,7 @@ static __always_inline int detect_due(struct conn *c, struct flow_state *f, u32 
 }
 
 /* One call's bytes on a connection: k is set up, the lock is held. */
-__noinline int walk_call(struct conn *c, struct walk *k, u32 dir)
+static __always_inline int walk_call(struct conn *c, struct walk *k, u32 dir)
 {
 	struct walk_ctx x;
 	struct flow_state *f;

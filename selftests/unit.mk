@@ -22,7 +22,7 @@ $O/unit/%: $O/asan/selftests/unit/%.o $O/asan/libspand.a
 	$(Q)$(CC) $(SAN) $^ -o $@ -lcmocka $(LIBS) $(CTL_LIBS)
 
 -include $(wildcard $O/asan/*/*.d $O/asan/*/*/*.d)
-.SECONDARY: $(UNIT_LIB_OBJ)
+.SECONDARY: $(UNIT_LIB_OBJ) $(UNIT_SRC:%.c=$O/asan/%.o)
 
 .PHONY: unit
 unit: $(UNIT_BIN)

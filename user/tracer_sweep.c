@@ -128,8 +128,8 @@ int tracer_mark_unix(struct tracer *t)
 int tracer_sweep(struct tracer *t)
 {
 	struct sweep_args args = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args),
-		    .ctx_out = &args, .ctx_size_out = sizeof(args));
+	/* A syscall program's context is written back to where it came from. */
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
 	struct timespec ts;
 	int ret;
 
@@ -143,7 +143,6 @@ int tracer_sweep(struct tracer *t)
 		log_debug("cannot list AF_UNIX sockets: %s", strerror(-ret));
 	}
 	do {
-		opts.ctx_size_out = sizeof(args);
 		ret = bpf_prog_test_run_opts(bpf_program__fd(t->bpf->progs.sweep), &opts);
 		if (ret)
 			return log_err_r(-errno, "sweep: %s", strerror(errno));
