@@ -12,7 +12,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 << 20); /* set by the loader */
+	__uint(max_entries, 8 << 20); /* set by the loader */
 } spans SEC(".maps");
 
 struct {

@@ -6,6 +6,7 @@
 #ifndef SPAND_PAIR_BPF_H
 #define SPAND_PAIR_BPF_H
 
+#include "capture.bpf.h"
 #include "emit.bpf.h"
 #include "flow.h"
 
@@ -41,33 +42,6 @@ static __always_inline void slot_name(struct req_slot *s, struct walk *k)
 	}
 	__builtin_memcpy(s->name, k->out, SPAND_NAME_MAX);
 	s->name_len = n;
-}
-
-/* Keeps the message's first bytes, as many as the window has; returns how many. */
-static __always_inline u32 capture_prefix(const struct conn *c, struct walk *k, u32 no, u32 dir,
-					  u32 at)
-{
-	struct capture_key key = { .sk = k->sk, .no = no, .dir = dir };
-	u32 i = k->cfg, n;
-	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
-	struct capture *p;
-
-	if (!cfg || !cfg->capture_len || !(cfg->capture_protos >> (c->proto & 31) & 1))
-		return 0;
-	n = k->w.len - at;
-	if (at > k->w.len || n > cfg->capture_len)
-		n = cfg->capture_len;
-	if (n > SPAND_CAPTURE_MAX)
-		n = SPAND_CAPTURE_MAX;
-	/* walk.out serves as the map value until the record is built. */
-	if (bpf_probe_read_kernel(k->out, n, k->w.data + (at & (PWIN_SIZE - 1))))
-		return 0;
-	if (bpf_map_update_elem(&captures, &key, k->out, BPF_ANY))
-		return 0;
-	p = bpf_map_lookup_elem(&captures, &key);
-	if (!p)
-		return 0;
-	return n;
 }
 
 static __always_inline void slot_fill(struct req_slot *s, const struct flow_state *f,

@@ -46,7 +46,18 @@ static __always_inline struct walk *call_new(struct sock *sk, u32 l4, u32 dir, u
 	k->n = n;
 	k->index = 0;
 	k->tcp = l4 == L4_TCP;
+	k->all_tx = 1;
 	return k;
+}
+
+/* What TCP knows: tp is typed. */
+static __always_inline void call_tcp(struct walk *k, struct tcp_sock *tp, u8 shutdown)
+{
+	k->tcp_written = tp->write_seq;
+	k->tcp_start = (k->dir == DIR_RX ? tp->copied_seq : tp->write_seq) - (u32)k->n;
+	k->tcp_snd_nxt = tp->snd_nxt;
+	k->tcp_sent_us = tp->first_tx_mstamp;
+	k->shutdown = shutdown;
 }
 
 static __always_inline int probe_is_on(enum probe_id probe)
@@ -93,14 +104,9 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (!tp)
 			return 0;
-		k->tcp_start = (dir == DIR_RX ? tp->copied_seq : tp->write_seq) - ret;
-		k->tcp_written = tp->write_seq;
-		k->shutdown = sk->sk_shutdown;
-		k->tcp_snd_nxt = tp->snd_nxt;
-		k->tcp_sent_us = tp->first_tx_mstamp;
+		call_tcp(k, tp, sk->sk_shutdown);
 	}
 	k->family = family;
-	k->all_tx = 1;
 	k->arg2 = REGS_ARG2(regs);
 	k->arg3 = REGS_ARG3(regs);
 	k->probe = probe;
@@ -135,6 +141,41 @@ SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
 {
 	return sock_length(sk, ret, flags, DIR_RX);
+}
+
+/*
+ * splice() takes bytes from a socket without a receive call; this fires at its end too. What it
+ * took is what copied_seq has moved beyond the connection's place.
+ */
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(on_splice, struct sock *sk)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	u64 key = (u64)sk;
+	struct tcp_sock *tp;
+	struct conn *c;
+	struct walk *k;
+	s32 n;
+
+	if (REGS_NR(regs) != NR_SPLICE)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!tp || !c)
+		return 0;
+	n = tp->copied_seq - c->flow[DIR_RX].base - (u32)c->flow[DIR_RX].pos -
+	    c->flow[DIR_RX].carry_len;
+	if (n <= 0)
+		return 0;
+	k = call_new(sk, L4_TCP, DIR_RX, n);
+	if (!k)
+		return 0;
+	call_tcp(k, tp, sk->sk_shutdown);
+	k->family = sk->__sk_common.skc_family;
+	k->probe = PROBE_SPLICE;
+	k->syscall = NR_SPLICE;
+	k->why = probe_is_on(PROBE_SPLICE) ? LG_BYTES_NO_BUFFER : LG_BYTES_PROBE_OFF;
+	return call_bytes(k);
 }
 
 /* The last thing that happens to a TCP socket, after its last byte was read or given up. */

@@ -42,7 +42,7 @@ struct config {
 		bool pids_set;	 /* absent: every process */
 		uint32_t *pids;
 		size_t n_pids;
-		uint32_t max_buffered_events; /* sizes the ring: 256 bytes each; default 65536 */
+		uint32_t max_buffered_events; /* sizes the ring: 256 bytes each; default 32768 */
 		uint32_t probes;	      /* mask of 1 << enum probe_id; from enabled_probes */
 		enum hooks_mode hooks;
 	} ebpf; /* [ebpf.trace] */

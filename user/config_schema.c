@@ -26,7 +26,7 @@ const struct cfg_key cfg_keys[] = {
 	{ .path = "ebpf.trace.pids", .type = CFG_PIDS, .min = 1, .max = 4194304,
 	  .max_items = 1024 },
 	{ .path = "ebpf.trace.max_buffered_events", .type = CFG_U32, .flags = CFG_RESTART,
-	  .off = CFG(ebpf.max_buffered_events), .min = 1, .max = 1048576, .def = 65536 },
+	  .off = CFG(ebpf.max_buffered_events), .min = 1, .max = 1048576, .def = 32768 },
 	{ .path = "ebpf.trace.enabled_probes", .type = CFG_PROBES, .max_items = 128, .max = 64,
 	  .check = cfg_check_probe },
 	{ .path = "ebpf.trace.hooks", .type = CFG_HOOKS, .flags = CFG_RESTART,

@@ -138,6 +138,7 @@ static enum tracer_error choose_hooks(struct tracer *t, const struct config *cfg
 	t->socket_hooks = cfg->ebpf.hooks == HOOKS_SYSCALL ? false : socket;
 	bpf_program__set_autoload(t->bpf->progs.on_send, t->socket_hooks);
 	bpf_program__set_autoload(t->bpf->progs.on_recv, t->socket_hooks);
+	bpf_program__set_autoload(t->bpf->progs.on_splice, t->socket_hooks);
 	bpf_program__set_autoload(t->bpf->progs.on_exit, !t->socket_hooks);
 	return TRACER_OK;
 }
@@ -189,6 +190,7 @@ static enum tracer_error attach(struct tracer *t, char *err, size_t errlen)
 		{ t->bpf->progs.on_destroy, &t->bpf->links.on_destroy, true },
 		{ t->bpf->progs.on_send, &t->bpf->links.on_send, t->socket_hooks },
 		{ t->bpf->progs.on_recv, &t->bpf->links.on_recv, t->socket_hooks },
+		{ t->bpf->progs.on_splice, &t->bpf->links.on_splice, t->socket_hooks },
 		{ t->bpf->progs.on_exit, &t->bpf->links.on_exit, !t->socket_hooks },
 	};
 

@@ -26,7 +26,7 @@ static void assert_defaults(const struct config *c)
 	assert_string_equal(c->ebpf.log_level, "info");
 	assert_false(c->ebpf.pids_set);
 	assert_int_equal(c->ebpf.n_pids, 0);
-	assert_int_equal(c->ebpf.max_buffered_events, 65536);
+	assert_int_equal(c->ebpf.max_buffered_events, 32768);
 	assert_int_equal(c->ebpf.probes, ALL_PROBES);
 	assert_int_equal(c->ebpf.hooks, HOOKS_AUTO);
 	assert_string_equal(c->trace.ebpf, "trace");
