@@ -170,14 +170,12 @@ static inline __u64 spand_span_id(__u64 link, __u32 kind)
 	X(REQ_LOST_INFLIGHT_FULL, req_lost_inflight_full) /* no room to remember the request */ \
 	X(REQ_LOST_DESYNC, req_lost_desync) /* open when its connection lost its place */ \
 	X(REQ_LOST_MISDETECTED, req_lost_misdetected) /* open when the protocol's verdict fell */ \
-	X(REQ_LOST_EARLY, req_lost_early) /* its answer was read before it could be remembered */ \
 	X(REQ_LOST_EVICTED, req_lost_evicted) /* open when its connection began to be filtered out */ \
 	X(REQ_SAMPLED, req_sampled) /* left out by trace.sampling_rate */ \
 	X(RESP_RING_FULL, resp_ring_full) /* as LG_REQ_LOST_RING_FULL, or a push */ \
 	X(RESP_INFLIGHT_FULL, resp_inflight_full) /* answers a request that was not remembered */ \
 	X(RESP_LATE_ATTACH, resp_late_attach) /* answers a request from before the tracer */ \
 	X(RESP_EXPIRED, resp_expired) /* answers a request after it was reported as no_response */ \
-	X(RESP_EARLY, resp_early) /* came before its request could be remembered */ \
 	X(RESP_ORPHAN, resp_orphan) /* answers nothing that was seen */ \
 	X(RESP_SAMPLED, resp_sampled) /* answers a request left out by sampling */ \
 	X(BYTES, bytes) /* read or written through sockets that pass the filters */ \
@@ -242,7 +240,21 @@ struct flow_state {
 	__u64 ps[3];	   /* struct pstate */
 };
 
-/* A request that waits for its response. */
+/* What is known of a response once it has ended. */
+struct answer {
+	__u64 begin_ns; /* its first byte */
+	__u64 end_ns;
+	__u64 size; /* bytes */
+	__u32 seq;  /* TCP sequence number of its first byte */
+	__u32 status_code;
+	__u16 syscall;
+	__u16 cap_len;
+	__u8 error;
+	__u8 leave; /* ends the protocol */
+	__u8 pad[2];
+};
+
+/* A request that waits for its response; or a response that came before its request. */
 struct req_slot {
 	__u64 start_ns;
 	__u64 off;  /* stream offset of its first byte */
@@ -255,6 +267,7 @@ struct req_slot {
 	__u16 name_len;
 	__u16 cap_len;
 	__u8 name[SPAND_NAME_MAX];
+	struct answer early; /* with SLOT_ANSWERED */
 };
 
 enum slot_flags {
@@ -262,6 +275,7 @@ enum slot_flags {
 	SLOT_NAME_CUT = 1 << 1,
 	SLOT_LEAVE = 1 << 2, /* its answer ends the protocol */
 	SLOT_USED = 1 << 3,
+	SLOT_ANSWERED = 1 << 4, /* its answer was processed before it */
 };
 
 /* Pipelined requests beyond the first wait in pages of this many. */
@@ -326,7 +340,7 @@ struct conn {
 	__u32 inline_no;	   /* request in req_inline, if inline_valid */
 	__u32 pages;		   /* of requests beyond it, in the map req_pages */
 	__u32 tgid;		   /* who used it last */
-	__u32 early;		   /* answers that came before their request was processed */
+	__u32 early;		   /* answers that wait for their request, numbers tail.. */
 	__u64 inode;
 	__u64 peer_inode; /* AF_UNIX */
 	__u64 peer_sk;	  /* AF_UNIX: key of the other end's state */

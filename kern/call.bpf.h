@@ -8,8 +8,6 @@
 #include "arch.bpf.h"
 #include "conn.bpf.h"
 
-#define RCV_SHUTDOWN_FLAG 1
-#define SEND_SHUTDOWN_FLAG 2
 #define MSG_PEEK_FLAG 0x02
 #define MSG_TRUNC_FLAG 0x20
 
@@ -137,7 +135,7 @@ static long early_turn(u32 i, struct early_ctx *e)
 static __always_inline s32 tx_behind(const struct conn *c, const struct walk *k)
 {
 	const struct flow_state *f = &c->flow[DIR_TX];
-	u32 fin = k->shutdown & SEND_SHUTDOWN_FLAG ? 1 : 0;
+	u32 fin = k->fins & FIN_WENT ? 1 : 0;
 
 	return k->tcp_written - fin - f->base - (u32)f->pos - f->carry_len;
 }
@@ -191,7 +189,7 @@ static __always_inline int call_place(struct conn *c, struct walk *k, u32 dir)
 	s32 gap = k->tcp_start - f->base - (u32)f->pos - f->carry_len;
 
 	/* A read that reached the end counts the FIN too. */
-	if (gap == 1 && dir == DIR_RX && k->shutdown & RCV_SHUTDOWN_FLAG)
+	if (gap == 1 && dir == DIR_RX && k->fins & FIN_CAME)
 		gap = 0;
 	if (gap > 0 && !(dir == DIR_TX && k->all_tx)) {
 		lg_inc(LG_GAPS);
@@ -294,6 +292,10 @@ __noinline int call_bytes(struct walk *k)
 		k->start_ns = k->tcp ? tcp_departure(k, f->last_ns) : unix_departure(c, k);
 	k->partner = dir == DIR_RX && (!k->tcp || tx_behind(c, k) > 0);
 	k->op_off = f->pos + f->carry_len;
+	if (flow_at_boundary(f)) {
+		f->msg_ns = k->start_ns;
+		f->syscall = k->syscall;
+	}
 	why = k->why;
 	if (!why)
 		why = source_setup(k);

@@ -16,7 +16,7 @@ static const struct conn new_conn = { .lock = 1 };
 /* Turns of waiting for the lock: some tens of microseconds. It is held for one call's walk. */
 #define LOCK_TURNS 8192
 /* Turns of waiting for another thread's write to be processed before its answer is looked at. */
-#define EARLY_TURNS 4096
+#define EARLY_TURNS 1024
 
 static long conn_lock_turn(u32 i, struct conn **c)
 {
@@ -76,7 +76,7 @@ static __always_inline void conn_fill_tcp(struct conn *c, struct sock *sk, struc
 	struct tcp_ids ids;
 	u64 sent, read;
 
-	tcp_ids_read(tp, &ids);
+	tcp_ids_read(tp, k->fins, &ids);
 	c->role = ids.role;
 	c->flow[DIR_TX].base = ids.own;
 	c->flow[DIR_RX].base = ids.peer;
@@ -87,6 +87,12 @@ static __always_inline void conn_fill_tcp(struct conn *c, struct sock *sk, struc
 	sent += (u32)(BPF_CORE_READ(tp, write_seq) - ids.own - (u32)sent);
 	read = BPF_CORE_READ(tp, bytes_received);
 	read -= (u32)(ids.peer + (u32)read - BPF_CORE_READ(tp, copied_seq));
+	/* A FIN has a number, but is no byte. */
+	if (k->fins & FIN_WENT)
+		sent--;
+	if (k->fins & FIN_CAME &&
+	    BPF_CORE_READ(tp, copied_seq) == BPF_CORE_READ(tp, rcv_nxt))
+		read--;
 	c->flow[DIR_TX].pos = k->dir == DIR_TX && sent >= k->n ? sent - k->n : sent;
 	c->flow[DIR_RX].pos = k->dir == DIR_RX && read >= k->n ? read - k->n : read;
 	if (c->flow[DIR_TX].pos || c->flow[DIR_RX].pos)
@@ -185,6 +191,7 @@ __noinline int conn_close(struct conn *c, struct walk *k)
 	x.k = k;
 	x.dir = 0;
 	bpf_loop(1 << 20, close_one, &x, 0);
+	slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 	if (c->pages)
 		slots_drop_page(c, k->sk, c->tail);
 	key = k->sk;

@@ -128,12 +128,12 @@ static __always_inline void emit_ids(struct span_rec *r, const struct conn *c, u
 
 /*
  * Puts one span into the ring. s: the request, or a push's name; no: the request's number;
- * how: enum emit. The answer's times, size and code are those of the flow it came in on.
- * Returns 0, or not 0 if the ring is full.
+ * how: enum emit. The answer is in k->ans. Returns 0, or not 0 if the ring is full.
  */
 __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32 no, u32 how)
 {
-	struct flow_state *req, *resp;
+	struct flow_state *req;
+	struct answer *a;
 	struct span_rec *r;
 	u32 name_len, at;
 	u64 end;
@@ -141,7 +141,7 @@ __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32
 	if (!c || !k || !s)
 		return -1;
 	req = &c->flow[conn_is_client(c) ? DIR_TX : DIR_RX];
-	resp = &c->flow[conn_is_client(c) ? DIR_RX : DIR_TX];
+	a = &k->ans;
 	r = (struct span_rec *)k->out;
 
 	emit_common(r, c, s);
@@ -167,13 +167,14 @@ __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32
 		}
 	}
 	if (how == EMIT_PAIR || how == EMIT_PUSH) {
-		r->resp_syscall = resp->syscall;
-		r->resp_seq = c->l4 == L4_TCP ? resp->base + (u32)resp->msg_off : 0;
-		r->resp_size = resp->pos - resp->msg_off;
-		r->status_code = resp->status_code;
-		r->status = resp->flags & FLOW_STATUS_ERROR ? SPAN_ERROR : SPAN_OK;
-		if (resp->msg_ns > s->start_ns)
-			r->ttfb_ns = resp->msg_ns - s->start_ns;
+		end = a->end_ns;
+		r->resp_syscall = a->syscall;
+		r->resp_seq = a->seq;
+		r->resp_size = a->size;
+		r->status_code = a->status_code;
+		r->status = a->error ? SPAN_ERROR : SPAN_OK;
+		if (a->begin_ns > s->start_ns)
+			r->ttfb_ns = a->begin_ns - s->start_ns;
 	}
 	if (how == EMIT_NO_RESPONSE)
 		r->status = SPAN_NO_RESPONSE;
@@ -192,8 +193,8 @@ __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32
 		r->req_cap = emit_capture(k, at, no, 0, s->cap_len);
 		at += r->req_cap;
 	}
-	if (resp->cap_len && (how == EMIT_PAIR || how == EMIT_PUSH)) {
-		r->resp_cap = emit_capture(k, at, 0, 1, resp->cap_len);
+	if (a->cap_len && (how == EMIT_PAIR || how == EMIT_PUSH)) {
+		r->resp_cap = emit_capture(k, at, 0, 1, a->cap_len);
 		at += r->resp_cap;
 	}
 	r->len = at;

@@ -119,7 +119,7 @@ struct walk {
 	u8 l4;	     /* enum span_l4 */
 	u8 tcp;	     /* the tcp_ fields are set */
 	u8 all_tx;   /* no byte is sent without this hook */
-	u8 shutdown; /* sock.sk_shutdown */
+	u8 fins;     /* enum fin */
 	u8 pad[2];
 	/* what follows from it */
 	u64 now;
@@ -136,6 +136,7 @@ struct walk {
 	u32 stop;     /* the walk is over */
 	u32 failed;   /* the place is lost; why: the rest's reason */
 	struct pmsg m;
+	struct answer ans;    /* the response that emit_span() is to tell of */
 	struct req_slot push; /* a one-way message on its way to emit_span() */
 	struct pwin w;
 	u8 out[2048]; /* a record; SPAND_REC_MAX fits */

@@ -56,7 +56,7 @@ static __always_inline void slot_fill(struct req_slot *s, const struct flow_stat
 	s->tgid = id >> 32;
 	s->syscall = f->syscall;
 	s->hint = k->m.hint;
-	s->flags = SLOT_USED;
+	s->flags = (s->flags & SLOT_ANSWERED) | SLOT_USED;
 	s->cap_len = 0;
 	slot_name(s, k);
 	if (k->m.flags & PMSG_LEAVE)
@@ -121,18 +121,15 @@ static __always_inline void oneway_drop(const struct conn *c, struct walk *k, u3
 static __always_inline void request_begin(struct conn *c, struct walk *k, struct flow_state *f,
 					  u32 at, u32 ended)
 {
-	u32 i = k->cfg, no = c->tail;
+	u32 i = k->cfg, no;
 	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
 	struct req_slot *s;
 
 	lg_inc(LG_REQUESTS);
-	if (c->early) {
-		c->early--;
-		if (c->l4 == L4_TCP || k->now - c->early_ns < EARLY_NS) {
-			lg_inc(LG_REQ_LOST_EARLY);
-			return;
-		}
-	}
+	/* What came so long ago without sequence numbers to prove it was not for this one. */
+	if (c->early && c->l4 != L4_TCP && k->now - c->early_ns > EARLY_NS)
+		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
+	no = c->tail;
 	if (k->m.flags & PMSG_ONEWAY) {
 		slot_fill(&k->push, f, k);
 		if (!ended)
@@ -148,6 +145,41 @@ static __always_inline void request_begin(struct conn *c, struct walk *k, struct
 			s->cap_len = capture_prefix(c, k, no, 0, at);
 	}
 	c->tail = no + 1;
+}
+
+static __always_inline void conn_leave(struct conn *c, struct walk *k)
+{
+	slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
+	c->flags = (c->flags & ~CONN_LATCHED) | CONN_LEFT;
+	k->stop = 1;
+}
+
+/* What response_end() and an early answer's request lead to: k->ans answers request no in s. */
+static __always_inline void pair(struct conn *c, struct walk *k, struct req_slot *s, u32 no)
+{
+	u32 leave = k->ans.leave;
+
+	lg_inc(LG_RESPONSES);
+	if (!s) {
+		lg_inc(LG_REQ_LOST_INFLIGHT_FULL);
+		lg_inc(LG_RESP_INFLIGHT_FULL);
+	} else {
+		leave |= s->flags & SLOT_LEAVE;
+		if (s->flags & SLOT_SAMPLED_OUT) {
+			lg_inc(LG_REQ_SAMPLED);
+			lg_inc(LG_RESP_SAMPLED);
+		} else if (emit_span(c, k, s, no, EMIT_PAIR)) {
+			lg_inc(LG_REQ_LOST_RING_FULL);
+			lg_inc(LG_RESP_RING_FULL);
+		} else {
+			lg_inc(LG_SPANS);
+		}
+		s->flags = 0;
+	}
+	slots_pop(c, k->sk);
+	c->strikes = 0;
+	if (leave)
+		conn_leave(c, k);
 }
 
 static __always_inline void request_end(struct conn *c, struct walk *k, struct flow_state *f,
@@ -166,66 +198,87 @@ static __always_inline void request_end(struct conn *c, struct walk *k, struct f
 	if (c->head == c->tail)
 		return;
 	s = slots_find(c, k->sk, no);
-	if (s && s->off == f->msg_off)
-		s->size = f->pos - f->msg_off;
+	if (!s || s->off != f->msg_off)
+		return;
+	s->size = f->pos - f->msg_off;
+	if (s->flags & SLOT_ANSWERED) {
+		k->ans = s->early;
+		c->early--;
+		pair(c, k, s, no);
+	}
 }
 
-static __always_inline void conn_leave(struct conn *c, struct walk *k)
+/*
+ * The call with a request's first bytes is over, but not the request, and it was answered
+ * before: it is told of as it is, so that the next answer finds the next request.
+ */
+static __always_inline void request_settle(struct conn *c, struct walk *k)
 {
-	slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
-	c->flags = (c->flags & ~CONN_LATCHED) | CONN_LEFT;
-	k->stop = 1;
+	u32 no = c->tail - 1;
+	struct req_slot *s;
+
+	if (!c->early || c->head == c->tail)
+		return;
+	s = slots_find(c, k->sk, no);
+	if (!s || !(s->flags & SLOT_ANSWERED))
+		return;
+	k->ans = s->early;
+	c->early--;
+	pair(c, k, s, no);
+}
+
+/* An answer whose request has not been processed, though it was sent: it waits in its slot. */
+static __always_inline int response_hold(struct conn *c, struct walk *k)
+{
+	struct req_slot *s = slots_make(c, k->sk, c->tail + c->early);
+
+	if (!s)
+		return -1;
+	s->flags = SLOT_ANSWERED;
+	s->early = k->ans;
+	c->early++;
+	c->early_ns = k->now;
+	lg_inc(LG_EARLY);
+	return 0;
 }
 
 static __always_inline void response_end(struct conn *c, struct walk *k, struct flow_state *f,
 					 u32 begun)
 {
-	u32 no = c->head, leave = f->flags & FLOW_LEAVE;
-	struct req_slot *s;
+	struct answer *a = &k->ans;
+	u32 no = c->head;
 
-	lg_inc(LG_RESPONSES);
+	a->begin_ns = f->msg_ns;
+	a->end_ns = k->now;
+	a->size = f->pos - f->msg_off;
+	a->seq = c->l4 == L4_TCP ? f->base + (u32)f->msg_off : 0;
+	a->status_code = f->status_code;
+	a->syscall = f->syscall;
+	a->cap_len = f->cap_len;
+	a->error = f->flags & FLOW_STATUS_ERROR ? 1 : 0;
+	a->leave = f->flags & FLOW_LEAVE ? 1 : 0;
 	if (f->flags & FLOW_ONEWAY) {
+		lg_inc(LG_RESPONSES);
 		lg_inc(oneway_end(c, k, f, !conn_request_dir(c), begun, EMIT_PUSH) ?
 			       LG_RESP_RING_FULL :
 			       LG_PUSHED);
 		return;
 	}
-	if (no == c->tail) {
-		/* More was written than has been processed: the request is on its way. */
-		if (conn_is_client(c) && k->partner) {
-			c->early++;
-			c->early_ns = k->now;
-			lg_inc(LG_RESP_EARLY);
-			lg_inc(LG_EARLY);
-		} else {
-			lg_inc(c->flags & CONN_LATE ? LG_RESP_LATE_ATTACH : LG_RESP_ORPHAN);
-		}
-		if (leave)
-			conn_leave(c, k);
+	if (no != c->tail && !c->expired) {
+		pair(c, k, slots_find(c, k->sk, no), no);
 		return;
 	}
-	s = slots_find(c, k->sk, no);
-	if (c->expired) {
+	if (no == c->tail && conn_is_client(c) && k->partner && !response_hold(c, k))
+		return;
+	lg_inc(LG_RESPONSES);
+	if (no != c->tail) {
 		lg_inc(LG_RESP_EXPIRED);
 		c->expired--;
-	} else if (!s) {
-		lg_inc(LG_REQ_LOST_INFLIGHT_FULL);
-		lg_inc(LG_RESP_INFLIGHT_FULL);
+		slots_pop(c, k->sk);
 	} else {
-		leave |= s->flags & SLOT_LEAVE;
-		if (s->flags & SLOT_SAMPLED_OUT) {
-			lg_inc(LG_REQ_SAMPLED);
-			lg_inc(LG_RESP_SAMPLED);
-		} else if (emit_span(c, k, s, no, EMIT_PAIR)) {
-			lg_inc(LG_REQ_LOST_RING_FULL);
-			lg_inc(LG_RESP_RING_FULL);
-		} else {
-			lg_inc(LG_SPANS);
-		}
+		lg_inc(c->flags & CONN_LATE ? LG_RESP_LATE_ATTACH : LG_RESP_ORPHAN);
 	}
-	slots_pop(c, k->sk);
-	c->strikes = 0;
-	if (leave)
+	if (a->leave)
 		conn_leave(c, k);
 }
 

@@ -51,14 +51,17 @@ static __always_inline struct req_slot *slots_find(struct conn *c, u64 sk, u32 n
 	return s->flags & SLOT_USED ? s : NULL;
 }
 
-/* A slot for request no == c->tail, or NULL if there is no room. */
+/* A slot for request no, which is c->tail or beyond it, or NULL if there is no room. */
 static __always_inline struct req_slot *slots_make(struct conn *c, u64 sk, u32 no)
 {
 	struct req_page *page;
 
+	if (c->inline_valid && c->inline_no == no)
+		return &c->req_inline;
 	if (c->head == no && !c->inline_valid) {
 		c->inline_no = no;
 		c->inline_valid = 1;
+		c->req_inline.flags = 0;
 		return &c->req_inline;
 	}
 	page = slots_page(c, sk, no);
@@ -87,7 +90,7 @@ static __always_inline void slots_pop(struct conn *c, u64 sk)
 	if (c->inline_valid && c->inline_no == no)
 		c->inline_valid = 0;
 	c->head = no + 1;
-	if (c->pages && (no % REQ_PAGE == REQ_PAGE - 1 || no + 1 == c->tail))
+	if (c->pages && (no % REQ_PAGE == REQ_PAGE - 1 || no + 1 == c->tail + c->early))
 		slots_drop_page(c, sk, no);
 }
 
@@ -111,6 +114,20 @@ static long slots_drop_one(u32 i, struct slots_drop_ctx *d)
 	return 0;
 }
 
+static long slots_drop_early(u32 i, struct slots_drop_ctx *d)
+{
+	struct conn *c = d->c;
+
+	if (!c->early)
+		return 1;
+	lg_inc(LG_RESPONSES);
+	lg_inc(LG_RESP_ORPHAN);
+	c->early--;
+	c->tail++;
+	slots_pop(c, d->sk);
+	return 0;
+}
+
 /*
  * Gives up every open request, counted as reason (enum ledger). The bound is far above
  * what a connection can have open, given the size of req_pages.
@@ -121,6 +138,8 @@ static __always_inline void slots_drop_all(struct conn *c, u64 sk, enum ledger r
 
 	if (c->head != c->tail)
 		bpf_loop(1 << 20, slots_drop_one, &d, 0);
+	if (c->early)
+		bpf_loop(1 << 20, slots_drop_early, &d, 0);
 }
 
 #endif

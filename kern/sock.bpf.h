@@ -18,6 +18,22 @@
 #define SOCK_DGRAM_TYPE 2
 #define PROTO_TCP 6
 #define PROTO_UDP 17
+#define SOCK_DONE_FLAG (1UL << 1) /* in skc_flags: a FIN has come */
+#define SEND_SHUTDOWN_FLAG 2
+#define STATE_CLOSE 7
+
+/* walk.fins: a FIN has a sequence number, but is no byte. */
+enum fin {
+	FIN_CAME = 1,
+	FIN_WENT = 2,
+};
+
+/* A reset sets both halves of sk_shutdown, too, but with it the state is CLOSE. */
+static __always_inline u8 sock_fins(unsigned long flags, u8 shutdown, u8 state)
+{
+	return (flags & SOCK_DONE_FLAG ? FIN_CAME : 0) |
+	       (shutdown & SEND_SHUTDOWN_FLAG && state != STATE_CLOSE ? FIN_WENT : 0);
+}
 
 /* struct sock::sk_ino, since 6.17; before, the inode lies behind struct socket. */
 struct sock___ino {
@@ -45,10 +61,11 @@ struct tcp_ids {
 /*
  * Both ISNs and who connected, from the counters that every TCP socket keeps (design, part 3).
  * bytes_acked counts the SYN only on the side that connected, bytes_sent counts it on neither:
- * what is left when the two accounts are compared is 1 on that side and 0 on the other.
+ * what is left when the two accounts are compared is 1 on that side and 0 on the other. A FIN that
+ * was sent has a number too, but bytes_sent does not count it. fins: enum fin.
  * The fields move in softirq: read until snd_una stands still.
  */
-static __always_inline void tcp_ids_read(struct tcp_sock *tp, struct tcp_ids *ids)
+static __always_inline void tcp_ids_read(struct tcp_sock *tp, u8 fins, struct tcp_ids *ids)
 {
 	u64 acked, sent, retrans, received;
 	u32 una, nxt, rcv, again, extra;
@@ -64,6 +81,8 @@ static __always_inline void tcp_ids_read(struct tcp_sock *tp, struct tcp_ids *id
 		retrans = BPF_CORE_READ(tp, bytes_retrans);
 		again = BPF_CORE_READ(tp, snd_una);
 		extra = nxt - una + (u32)acked - (u32)(sent - retrans);
+		if (fins & FIN_WENT && nxt == BPF_CORE_READ(tp, write_seq))
+			extra--;
 		if (again == una && rcv == BPF_CORE_READ(tp, rcv_nxt) && extra <= 1)
 			break;
 	}

@@ -51,13 +51,13 @@ static __always_inline struct walk *call_new(struct sock *sk, u32 l4, u32 dir, u
 }
 
 /* What TCP knows: tp is typed. */
-static __always_inline void call_tcp(struct walk *k, struct tcp_sock *tp, u8 shutdown)
+static __always_inline void call_tcp(struct walk *k, struct sock *sk, struct tcp_sock *tp)
 {
 	k->tcp_written = tp->write_seq;
 	k->tcp_start = (k->dir == DIR_RX ? tp->copied_seq : tp->write_seq) - (u32)k->n;
 	k->tcp_snd_nxt = tp->snd_nxt;
 	k->tcp_sent_us = tp->first_tx_mstamp;
-	k->shutdown = shutdown;
+	k->fins = sock_fins(sk->__sk_common.skc_flags, sk->sk_shutdown, sk->__sk_common.skc_state);
 }
 
 static __always_inline int probe_is_on(enum probe_id probe)
@@ -104,7 +104,7 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (!tp)
 			return 0;
-		call_tcp(k, tp, sk->sk_shutdown);
+		call_tcp(k, sk, tp);
 	}
 	k->family = family;
 	k->arg2 = REGS_ARG2(regs);
@@ -170,7 +170,7 @@ int BPF_PROG(on_splice, struct sock *sk)
 	k = call_new(sk, L4_TCP, DIR_RX, n);
 	if (!k)
 		return 0;
-	call_tcp(k, tp, sk->sk_shutdown);
+	call_tcp(k, sk, tp);
 	k->family = sk->__sk_common.skc_family;
 	k->probe = PROBE_SPLICE;
 	k->syscall = NR_SPLICE;
@@ -277,7 +277,8 @@ static __always_inline int exit_bytes(u32 i, struct exit_ctx *x)
 	if (l4 == L4_TCP) {
 		tp = (struct tcp_sock *)sk;
 		k->tcp_written = BPF_CORE_READ(tp, write_seq);
-		k->shutdown = BPF_CORE_READ(sk, sk_shutdown);
+		k->fins = sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags), BPF_CORE_READ(sk, sk_shutdown),
+				    BPF_CORE_READ(sk, __sk_common.skc_state));
 		k->tcp_start = (dir == DIR_RX ? BPF_CORE_READ(tp, copied_seq) : k->tcp_written) - ret;
 		k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
 		k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);

@@ -375,6 +375,8 @@ static __always_inline int walk_call(struct conn *c, struct walk *k, u32 dir)
 	x.k = k;
 	x.dir = dir;
 	bpf_loop(WALK_STEPS, walk_step, &x, 0);
+	if (c->early && dir == conn_request_dir(c))
+		request_settle(c, k);
 
 	rest = walk_rest(k);
 	if (k->stop == 2 && carry_save(c, k, f, dir))
