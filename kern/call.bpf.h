@@ -310,28 +310,30 @@ out:
 	return 0;
 }
 
-/* The peer will send no more: what lasts until then ends. */
-static __always_inline void call_eof(struct sock *sk)
+/* The peer of k->sk will send no more: what lasts until then ends. */
+__noinline int call_eof(struct walk *k)
 {
-	u64 key = (u64)sk;
-	u32 zero = 0;
-	struct walk *k = bpf_map_lookup_elem(&work, &zero);
-	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct flow_state *f;
+	struct conn *c;
+	u64 key;
 
-	if (!k || !c)
-		return;
+	if (!k)
+		return 0;
+	key = k->sk;
+	c = bpf_map_lookup_elem(&conns, &key);
+	if (!c)
+		return 0;
 	f = &c->flow[DIR_RX];
 	if (!(f->flags & FLOW_UNTIL_CLOSE) || !conn_lock(c))
-		return;
+		return 0;
 	if (f->flags & FLOW_UNTIL_CLOSE) {
-		k->sk = key;
 		k->cfg = cfg_active & 1;
 		k->now = bpf_ktime_get_ns();
 		flow_end_message(f);
 		pair_events(c, k, DIR_RX, FLOW_END, 0);
 	}
 	conn_unlock(c);
+	return 0;
 }
 
 #endif

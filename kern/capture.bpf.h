@@ -8,6 +8,8 @@
 
 #include "filter.bpf.h"
 
+static const struct capture empty_capture;
+
 /* Where the masking of headers is in a prefix. */
 struct redact {
 	struct walk *k;
@@ -61,13 +63,18 @@ static __always_inline void redact(struct walk *k, struct spand_cfg *cfg, u32 le
 }
 
 /* Keeps the message's first bytes, as many as the window has; returns how many. */
-static __always_inline u32 capture_prefix(const struct conn *c, struct walk *k, u32 no, u32 dir,
-					  u32 at)
+__noinline int capture_prefix(struct conn *c, struct walk *k, u32 no, u32 dir, u32 at)
 {
-	struct capture_key key = { .sk = k->sk, .no = no, .dir = dir };
-	u32 i = k->cfg, n;
-	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
+	struct capture_key key = { .dir = dir, .no = no };
+	struct spand_cfg *cfg;
+	struct capture *p;
+	u32 i, n;
 
+	if (!c || !k)
+		return 0;
+	i = k->cfg;
+	key.sk = k->sk;
+	cfg = bpf_map_lookup_elem(&settings, &i);
 	if (!cfg || !cfg->capture_len || !(cfg->capture_protos >> (c->proto & 31) & 1))
 		return 0;
 	n = k->w.len - at;
@@ -75,11 +82,14 @@ static __always_inline u32 capture_prefix(const struct conn *c, struct walk *k, 
 		n = cfg->capture_len;
 	if (n > SPAND_CAPTURE_MAX)
 		n = SPAND_CAPTURE_MAX;
-	/* walk.out serves as the map value until the record is built. */
 	if (bpf_probe_read_kernel(k->out, n, k->w.data + (at & (PWIN_SIZE - 1))))
 		return 0;
 	redact(k, cfg, n);
-	if (bpf_map_update_elem(&captures, &key, k->out, BPF_ANY))
+	/* Kernel 6.1 takes no argument's memory as a map value: make it, then fill it. */
+	if (bpf_map_update_elem(&captures, &key, &empty_capture, BPF_ANY))
+		return 0;
+	p = bpf_map_lookup_elem(&captures, &key);
+	if (!p || bpf_probe_read_kernel(p->data, sizeof(p->data), k->out))
 		return 0;
 	return n;
 }

@@ -69,35 +69,38 @@ __noinline int conn_owner(struct conn *c, struct walk *k)
 	return 0;
 }
 
-static __always_inline void conn_fill_tcp(struct conn *c, struct sock *sk, struct walk *k,
-					  u32 family)
+__noinline int conn_fill_tcp(struct conn *c, struct walk *k)
 {
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	struct tcp_ids ids;
+	struct tcp_sock *tp;
 	u64 sent, read;
+	u32 copied;
 
-	tcp_ids_read(tp, k->fins, &ids);
-	c->role = ids.role;
-	c->flow[DIR_TX].base = ids.own;
-	c->flow[DIR_RX].base = ids.peer;
-	if (ids.role != ROLE_UNKNOWN)
+	if (!c || !k)
+		return 0;
+	tp = (struct tcp_sock *)k->sk;
+	if (!tcp_ids_read(k) && !tcp_ids_read(k))
+		tcp_ids_read(k);
+	c->role = k->role;
+	c->flow[DIR_TX].base = k->own;
+	c->flow[DIR_RX].base = k->peer;
+	if (k->role != ROLE_UNKNOWN)
 		c->flags |= CONN_LINKED;
 	/* 64-bit totals, so that offsets are right on connections that moved more than 4 GiB. */
-	sent = BPF_CORE_READ(tp, bytes_acked) - (ids.role == ROLE_CLIENT);
-	sent += (u32)(BPF_CORE_READ(tp, write_seq) - ids.own - (u32)sent);
+	sent = BPF_CORE_READ(tp, bytes_acked) - (k->role == ROLE_CLIENT);
+	sent += (u32)(BPF_CORE_READ(tp, write_seq) - k->own - (u32)sent);
+	copied = BPF_CORE_READ(tp, copied_seq);
 	read = BPF_CORE_READ(tp, bytes_received);
-	read -= (u32)(ids.peer + (u32)read - BPF_CORE_READ(tp, copied_seq));
+	read -= (u32)(k->peer + (u32)read - copied);
 	/* A FIN has a number, but is no byte. */
 	if (k->fins & FIN_WENT)
 		sent--;
-	if (k->fins & FIN_CAME &&
-	    BPF_CORE_READ(tp, copied_seq) == BPF_CORE_READ(tp, rcv_nxt))
+	if (k->fins & FIN_CAME && copied == BPF_CORE_READ(tp, rcv_nxt))
 		read--;
 	c->flow[DIR_TX].pos = k->dir == DIR_TX && sent >= k->n ? sent - k->n : sent;
 	c->flow[DIR_RX].pos = k->dir == DIR_RX && read >= k->n ? read - k->n : read;
 	if (c->flow[DIR_TX].pos || c->flow[DIR_RX].pos)
 		c->flags |= CONN_LATE;
-	conn_addresses(c, sk, family);
+	return 0;
 }
 
 /*
@@ -130,7 +133,8 @@ __noinline int conn_make(struct walk *k)
 		if (c->peer_inode)
 			c->flags |= CONN_LINKED;
 	} else {
-		conn_fill_tcp(c, sk, k, k->family);
+		conn_fill_tcp(c, k);
+		conn_addresses(c, sk, k->family);
 	}
 	conn_owner(c, k);
 	return 0;
@@ -184,7 +188,7 @@ __noinline int conn_close(struct conn *c, struct walk *k)
 			pair_events(c, k, i, FLOW_END, 0);
 		}
 		oneway_drop(c, k, i);
-		carry_drop(c, k, f, i);
+		carry_drop(c, k, i);
 	}
 	k->now = now;
 	x.c = c;

@@ -121,6 +121,11 @@ struct walk {
 	u8 all_tx;   /* no byte is sent without this hook */
 	u8 fins;     /* enum fin */
 	u8 pad[2];
+	/* tcp_ids_read() */
+	u32 own;  /* sequence number of the first byte sent */
+	u32 peer; /* of the first byte received */
+	u32 role; /* enum conn_role */
+	u32 pad2;
 	/* what follows from it */
 	u64 now;
 	u64 start_ns; /* when its first byte moved */

@@ -75,25 +75,34 @@ static __always_inline struct req_page_key oneway_key(const struct conn *c, u64 
 }
 
 /* A one-way message goes on in a later call: keeps what k->push says of it. */
-static __always_inline void oneway_keep(const struct conn *c, struct walk *k, u32 dir)
+__noinline int oneway_keep(struct conn *c, struct walk *k, u32 dir)
 {
-	struct req_page_key key = oneway_key(c, k->sk, dir);
+	struct req_page_key key;
 	struct req_page *page;
 
+	if (!c || !k)
+		return 0;
+	key = oneway_key(c, k->sk, dir);
 	bpf_map_update_elem(&req_pages, &key, &empty_page, BPF_ANY);
 	page = bpf_map_lookup_elem(&req_pages, &key);
 	if (page)
 		page->slot[0] = k->push;
+	return 0;
 }
 
 /* Emits the one-way message that ends now; begun: in this very step. 0, or not 0 if it is lost. */
-static __always_inline int oneway_end(struct conn *c, struct walk *k, struct flow_state *f, u32 dir,
-				      u32 begun, u32 how)
+__noinline int oneway_end(struct conn *c, struct walk *k, u32 dir, u32 begun, u32 how)
 {
-	if (!begun) {
-		struct req_page_key key = oneway_key(c, k->sk, dir);
-		struct req_page *page = bpf_map_lookup_elem(&req_pages, &key);
+	struct req_page_key key;
+	struct flow_state *f;
+	struct req_page *page;
 
+	if (!c || !k)
+		return -1;
+	f = &c->flow[dir & 1];
+	if (!begun) {
+		key = oneway_key(c, k->sk, dir);
+		page = bpf_map_lookup_elem(&req_pages, &key);
 		if (!page)
 			return -1;
 		k->push = page->slot[0];
@@ -105,16 +114,21 @@ static __always_inline int oneway_end(struct conn *c, struct walk *k, struct flo
 }
 
 /* A one-way message in direction dir will not be seen to its end. */
-static __always_inline void oneway_drop(const struct conn *c, struct walk *k, u32 dir)
+__noinline int oneway_drop(struct conn *c, struct walk *k, u32 dir)
 {
-	struct req_page_key key = oneway_key(c, k->sk, dir);
-	u32 flags = c->flow[dir & 1].flags;
+	struct req_page_key key;
+	u32 flags;
 
+	if (!c || !k)
+		return 0;
+	flags = c->flow[dir & 1].flags;
 	if (!(flags & FLOW_IN_MSG) || !(flags & FLOW_ONEWAY))
-		return;
+		return 0;
+	key = oneway_key(c, k->sk, dir);
 	bpf_map_delete_elem(&req_pages, &key);
 	if (dir == conn_request_dir(c))
 		lg_inc(LG_REQ_LOST_DESYNC);
+	return 0;
 }
 
 /* at: offset in the window of the message's first byte. */
@@ -189,7 +203,7 @@ static __always_inline void request_end(struct conn *c, struct walk *k, struct f
 	struct req_slot *s;
 
 	if (f->flags & FLOW_ONEWAY) {
-		lg_inc(oneway_end(c, k, f, conn_request_dir(c), begun, EMIT_ONEWAY) ?
+		lg_inc(oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY) ?
 			       LG_REQ_LOST_RING_FULL :
 			       LG_ONEWAY);
 		return;
@@ -259,7 +273,7 @@ static __always_inline void response_end(struct conn *c, struct walk *k, struct 
 	a->leave = f->flags & FLOW_LEAVE ? 1 : 0;
 	if (f->flags & FLOW_ONEWAY) {
 		lg_inc(LG_RESPONSES);
-		lg_inc(oneway_end(c, k, f, !conn_request_dir(c), begun, EMIT_PUSH) ?
+		lg_inc(oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH) ?
 			       LG_RESP_RING_FULL :
 			       LG_PUSHED);
 		return;

@@ -132,14 +132,17 @@ static long slots_drop_early(u32 i, struct slots_drop_ctx *d)
  * Gives up every open request, counted as reason (enum ledger). The bound is far above
  * what a connection can have open, given the size of req_pages.
  */
-static __always_inline void slots_drop_all(struct conn *c, u64 sk, enum ledger reason)
+__noinline int slots_drop_all(struct conn *c, u64 sk, u32 reason)
 {
 	struct slots_drop_ctx d = { .c = c, .sk = sk, .reason = reason };
 
+	if (!c)
+		return 0;
 	if (c->head != c->tail)
 		bpf_loop(1 << 20, slots_drop_one, &d, 0);
 	if (c->early)
 		bpf_loop(1 << 20, slots_drop_early, &d, 0);
+	return 0;
 }
 
 #endif

@@ -52,43 +52,37 @@ static __always_inline u64 sock_inode(struct sock *sk)
 	return a ? BPF_CORE_READ(a, vfs_inode.i_ino) : 0;
 }
 
-struct tcp_ids {
-	u32 own;  /* sequence number of the first byte sent */
-	u32 peer; /* of the first byte received */
-	u8 role;  /* enum conn_role */
-};
-
 /*
- * Both ISNs and who connected, from the counters that every TCP socket keeps (design, part 3).
- * bytes_acked counts the SYN only on the side that connected, bytes_sent counts it on neither:
- * what is left when the two accounts are compared is 1 on that side and 0 on the other. A FIN that
- * was sent has a number too, but bytes_sent does not count it. fins: enum fin.
- * The fields move in softirq: read until snd_una stands still.
+ * Both ISNs and who connected, from the counters that every TCP socket keeps (design, part 3),
+ * into k->own, peer and role. bytes_acked counts the SYN only on the side that connected,
+ * bytes_sent counts it on neither: what is left when the two accounts are compared is 1 on that
+ * side and 0 on the other. A FIN that was sent has a number too, but bytes_sent does not count it.
+ * The fields move in softirq: returns 1 if they stood still and fit, else 0: try again.
  */
-static __always_inline void tcp_ids_read(struct tcp_sock *tp, u8 fins, struct tcp_ids *ids)
+__noinline int tcp_ids_read(struct walk *k)
 {
 	u64 acked, sent, retrans, received;
 	u32 una, nxt, rcv, again, extra;
-	int i;
+	struct tcp_sock *tp;
 
-	for (i = 0; i < 4; i++) {
-		una = BPF_CORE_READ(tp, snd_una);
-		rcv = BPF_CORE_READ(tp, rcv_nxt);
-		received = BPF_CORE_READ(tp, bytes_received);
-		acked = BPF_CORE_READ(tp, bytes_acked);
-		nxt = BPF_CORE_READ(tp, snd_nxt);
-		sent = BPF_CORE_READ(tp, bytes_sent);
-		retrans = BPF_CORE_READ(tp, bytes_retrans);
-		again = BPF_CORE_READ(tp, snd_una);
-		extra = nxt - una + (u32)acked - (u32)(sent - retrans);
-		if (fins & FIN_WENT && nxt == BPF_CORE_READ(tp, write_seq))
-			extra--;
-		if (again == una && rcv == BPF_CORE_READ(tp, rcv_nxt) && extra <= 1)
-			break;
-	}
-	ids->role = extra == 1 ? ROLE_CLIENT : extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
-	ids->own = una - (u32)acked + (ids->role == ROLE_CLIENT);
-	ids->peer = rcv - (u32)received;
+	if (!k)
+		return 1;
+	tp = (struct tcp_sock *)k->sk;
+	una = BPF_CORE_READ(tp, snd_una);
+	rcv = BPF_CORE_READ(tp, rcv_nxt);
+	received = BPF_CORE_READ(tp, bytes_received);
+	acked = BPF_CORE_READ(tp, bytes_acked);
+	nxt = BPF_CORE_READ(tp, snd_nxt);
+	sent = BPF_CORE_READ(tp, bytes_sent);
+	retrans = BPF_CORE_READ(tp, bytes_retrans);
+	again = BPF_CORE_READ(tp, snd_una);
+	extra = nxt - una + (u32)acked - (u32)(sent - retrans);
+	if (k->fins & FIN_WENT && nxt == BPF_CORE_READ(tp, write_seq))
+		extra--;
+	k->role = extra == 1 ? ROLE_CLIENT : extra == 0 ? ROLE_SERVER : ROLE_UNKNOWN;
+	k->own = una - (u32)acked + (k->role == ROLE_CLIENT);
+	k->peer = rcv - (u32)received;
+	return again == una && rcv == BPF_CORE_READ(tp, rcv_nxt) && extra <= 1;
 }
 
 static __always_inline void conn_address(u8 *dst, const struct in6_addr *v6, u8 *family)

@@ -77,6 +77,8 @@ static __always_inline int source_fill(struct walk *k)
 		n = k->cur_left;
 	if (n > k->left)
 		n = k->left;
+	/* Kernel 6.1 learns bounds from constants only: keep the compiler from dropping this. */
+	barrier_var(n);
 	if (n > FILL_MAX)
 		return -1;
 	if (n && bpf_probe_read_user(k->w.data + rest, n, (void *)k->cur))

@@ -33,14 +33,14 @@ static __always_inline int sock_kind(u32 family, u32 type, u32 protocol)
 }
 
 /* The work space with what every kind of call has; NULL is only for the verifier. */
-static __always_inline struct walk *call_new(struct sock *sk, u32 l4, u32 dir, u32 n)
+static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 {
 	u32 zero = 0;
 	struct walk *k = bpf_map_lookup_elem(&work, &zero);
 
 	if (!k)
 		return NULL;
-	k->sk = (u64)sk;
+	k->sk = sk;
 	k->l4 = l4;
 	k->dir = dir;
 	k->n = n;
@@ -67,6 +67,14 @@ static __always_inline int probe_is_on(enum probe_id probe)
 	return cfg && cfg->syscalls >> probe & 1;
 }
 
+static __always_inline void sock_eof(u64 sk)
+{
+	struct walk *k = call_new(sk, 0, DIR_RX, 0);
+
+	if (k)
+		call_eof(k);
+}
+
 static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 dir)
 {
 	u32 family = sk->__sk_common.skc_family, nr, why = 0;
@@ -87,7 +95,7 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG)
 			mmsg_done();
 		if (!ret && dir == DIR_RX)
-			call_eof(sk);
+			sock_eof((u64)sk);
 		return 0;
 	}
 	if (flags & MSG_PEEK_FLAG && dir == DIR_RX)
@@ -97,7 +105,7 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		lg_add(LG_BYTES_UDP, ret);
 		return 0;
 	}
-	k = call_new(sk, l4, dir, ret);
+	k = call_new((u64)sk, l4, dir, ret);
 	if (!k)
 		return 0;
 	if (l4 == L4_TCP) {
@@ -167,7 +175,7 @@ int BPF_PROG(on_splice, struct sock *sk)
 	    c->flow[DIR_RX].carry_len;
 	if (n <= 0)
 		return 0;
-	k = call_new(sk, L4_TCP, DIR_RX, n);
+	k = call_new(key, L4_TCP, DIR_RX, n);
 	if (!k)
 		return 0;
 	call_tcp(k, sk, tp);
@@ -197,102 +205,98 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return conn_close(c, k);
 }
 
-/* The open file of descriptor fd of the current process, as an address; NULL if there is none. */
-static __always_inline struct file *task_file(struct task_struct *task, u32 fd)
-{
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **files, *file = NULL;
-
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return NULL;
-	files = BPF_CORE_READ(fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	return file;
-}
-
 #define INODE_TYPE 0170000
 #define INODE_SOCKET 0140000
 
-/* The socket behind descriptor fd, as an address; NULL if it is not one. */
-static __always_inline struct sock *task_sock(struct task_struct *task, u32 fd)
+/* The address of the socket behind descriptor fd of the current process; 0 if it is not one. */
+__noinline u64 fd_sock(u32 fd)
 {
-	struct file *file = task_file(task, fd);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **files, *file = NULL;
 	struct socket *socket;
 
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	files = BPF_CORE_READ(fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & INODE_TYPE) != INODE_SOCKET)
-		return NULL;
+		return 0;
 	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
+	return (u64)BPF_CORE_READ(socket, sk);
+}
+
+/* What kind of socket is at an address: enum span_l4, or -1. */
+__noinline int addr_kind(u64 addr)
+{
+	struct sock *sk = (struct sock *)addr;
+
+	return sock_kind(BPF_CORE_READ(sk, __sk_common.skc_family), BPF_CORE_READ(sk, sk_type),
+			 BPF_CORE_READ(sk, sk_protocol));
+}
+
+/* As call_tcp(), for a socket of which only the address is known. k->dir and n are set. */
+__noinline int addr_facts(struct walk *k, u64 addr)
+{
+	struct sock *sk = (struct sock *)addr;
+	struct tcp_sock *tp = (struct tcp_sock *)addr;
+
+	if (!k)
+		return 0;
+	k->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (!k->tcp)
+		return 0;
+	k->tcp_written = BPF_CORE_READ(tp, write_seq);
+	k->tcp_start = k->dir == DIR_RX ? BPF_CORE_READ(tp, copied_seq) : k->tcp_written;
+	k->tcp_start -= (u32)k->n;
+	k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
+	k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);
+	k->fins = sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags),
+			    BPF_CORE_READ(sk, sk_shutdown),
+			    BPF_CORE_READ(sk, __sk_common.skc_state));
+	return 0;
 }
 
 /* Messages of one recvmmsg or sendmmsg that are looked at; further ones show as a gap. */
 #define EXIT_MMSG_MAX 16
 
 struct exit_ctx {
-	struct sock *sk;
+	u64 sk;
 	u64 arg2;
 	u64 arg3;
-	int ret;
-	u32 dir;
-	u32 nr;
-	u32 probe;
-	u32 why;
+	u16 nr;
+	u8 dir;
+	u8 l4;
+	u8 probe;
+	u8 why; /* enum ledger */
 };
 
-/*
- * As sock_length(), but nothing is known of the socket but its address. recvmmsg and sendmmsg
- * return a count of messages: this is called for each; the others have one.
- */
-static __always_inline int exit_bytes(u32 i, struct exit_ctx *x)
+/* As sock_length(): element i of a recvmmsg or sendmmsg, or the one there is. ret: bytes. */
+static __always_inline int exit_bytes(u32 i, const struct exit_ctx *x, int ret)
 {
-	u32 family, dir = x->dir & 1, probe = x->probe;
-	struct tcp_sock *tp;
-	struct sock *sk = x->sk;
-	int ret = x->ret, l4;
 	struct walk *k;
 
-	if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG) {
-		u64 at = x->arg2 + (u64)i * USER_MMSGHDR_SIZE + USER_MMSGHDR_LEN;
-
-		if (bpf_probe_read_user(&ret, sizeof(ret), (void *)at))
-			return 1;
-	}
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	l4 = sock_kind(family, BPF_CORE_READ(sk, sk_type), BPF_CORE_READ(sk, sk_protocol));
-	if (l4 < 0)
-		return 1;
 	if (ret <= 0) {
-		if (!ret && dir == DIR_RX)
-			call_eof(sk);
+		if (!ret && x->dir == DIR_RX)
+			sock_eof(x->sk);
 		return 0;
 	}
-	if (l4 == L4_UDP) {
+	if (x->l4 == L4_UDP) {
 		lg_add(LG_BYTES, ret);
 		lg_add(LG_BYTES_UDP, ret);
 		return 0;
 	}
-	k = call_new(sk, l4, dir, ret);
+	k = call_new(x->sk, x->l4, x->dir & 1, ret);
 	if (!k)
 		return 1;
-	if (l4 == L4_TCP) {
-		tp = (struct tcp_sock *)sk;
-		k->tcp_written = BPF_CORE_READ(tp, write_seq);
-		k->fins = sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags), BPF_CORE_READ(sk, sk_shutdown),
-				    BPF_CORE_READ(sk, __sk_common.skc_state));
-		k->tcp_start = (dir == DIR_RX ? BPF_CORE_READ(tp, copied_seq) : k->tcp_written) - ret;
-		k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
-		k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);
-	}
-	k->family = family;
+	addr_facts(k, x->sk);
 	k->all_tx = 0;
 	k->arg2 = x->arg2;
 	k->arg3 = x->arg3;
-	k->probe = probe;
+	k->probe = x->probe;
 	k->syscall = x->nr;
 	k->index = i;
 	k->why = x->why;
-	if (!k->why && !probe_is_on(probe))
-		k->why = LG_BYTES_PROBE_OFF;
 	call_bytes(k);
 	return 0;
 }
@@ -316,12 +320,10 @@ static __always_inline u32 probe_dir(enum probe_id probe)
 SEC("?tp_btf/sys_exit")
 int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u32 nr = REGS_NR(regs), fd, why = 0, flags = 0, dir;
+	u32 nr = REGS_NR(regs), flags = 0, i, len;
 	enum probe_id probe = probe_of(nr);
 	struct exit_ctx x = {};
-	struct sock *sk;
-	u32 i;
+	int l4;
 
 	if (nr == NR_IO_URING_ENTER) {
 		/* What it moves shows as gaps in the streams; here only that it is used. */
@@ -330,39 +332,46 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 	}
 	if (probe == PROBE_OTHER || ret < 0)
 		return 0;
-	dir = probe_dir(probe);
-	fd = REGS_ARG1(regs);
-	if (probe == PROBE_SPLICE || probe == PROBE_SENDFILE || TASK_IS_COMPAT(task))
-		why = LG_BYTES_NO_BUFFER;
-	sk = task_sock(task, fd);
-	if (!sk && probe == PROBE_SPLICE) {
-		sk = task_sock(task, REGS_ARG3(regs));
-		dir = DIR_TX;
-	}
-	if (!sk)
-		return 0;
+	x.nr = nr;
+	x.probe = probe;
+	x.dir = probe_dir(probe);
+	x.arg2 = REGS_ARG2(regs);
+	x.arg3 = REGS_ARG3(regs);
 	if (probe == PROBE_RECVFROM || probe == PROBE_RECVMMSG)
 		flags = REGS_ARG4(regs);
 	else if (probe == PROBE_RECVMSG)
-		flags = REGS_ARG3(regs);
+		flags = x.arg3;
 	if (flags & MSG_PEEK_FLAG)
 		return 0;
-	if (flags & MSG_TRUNC_FLAG)
-		why = LG_BYTES_NO_BUFFER;
-	x.sk = sk;
-	x.arg2 = REGS_ARG2(regs);
-	x.arg3 = REGS_ARG3(regs);
-	x.ret = ret;
-	x.dir = dir;
-	x.nr = nr;
-	x.probe = probe;
-	x.why = why;
+	x.sk = fd_sock(REGS_ARG1(regs));
+	if (!x.sk && probe == PROBE_SPLICE) {
+		x.sk = fd_sock(x.arg3);
+		x.dir = DIR_TX;
+	}
+	if (!x.sk)
+		return 0;
+	l4 = addr_kind(x.sk);
+	if (l4 < 0)
+		return 0;
+	x.l4 = l4;
+	if (probe == PROBE_SPLICE || probe == PROBE_SENDFILE || flags & MSG_TRUNC_FLAG ||
+	    TASK_IS_COMPAT(bpf_get_current_task_btf()))
+		x.why = LG_BYTES_NO_BUFFER;
+	else if (!probe_is_on(probe))
+		x.why = LG_BYTES_PROBE_OFF;
 	if (probe != PROBE_RECVMMSG && probe != PROBE_SENDMMSG)
-		ret = 1;
-	/* Not bpf_loop(): the frame of a callback would be one too many. */
-	for (i = 0; i < EXIT_MMSG_MAX && i < ret; i++)
-		if (exit_bytes(i, &x))
+		return exit_bytes(0, &x, ret);
+	/*
+	 * ret counts messages, not bytes. Not bpf_loop(): the frame of a callback would be one
+	 * too many.
+	 */
+	for (i = 0; i < EXIT_MMSG_MAX && i < ret; i++) {
+		u64 at = x.arg2 + (u64)i * USER_MMSGHDR_SIZE + USER_MMSGHDR_LEN;
+
+		len = 0;
+		if (bpf_probe_read_user(&len, sizeof(len), (void *)at) || exit_bytes(i, &x, len))
 			break;
+	}
 	return 0;
 }
 

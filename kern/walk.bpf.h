@@ -35,60 +35,82 @@ static __always_inline struct carry_key carry_key(const struct conn *c, const st
 	return key;
 }
 
-/* Puts the header that the last call cut at the window's front. */
-static __always_inline void carry_load(struct conn *c, struct walk *k, struct flow_state *f,
-				       u32 dir)
-{
-	struct carry_key key = carry_key(c, k, dir);
-	struct carry *carry;
-	u32 n = f->carry_len;
+static const struct carry empty_carry;
 
-	k->w.off = 0;
-	k->w.len = 0;
-	if (!n)
-		return;
+/* Puts the header that the last call cut at the window's front. */
+__noinline int carry_load(struct conn *c, struct walk *k, u32 dir)
+{
+	struct carry_key key;
+	struct flow_state *f;
+	struct carry *carry;
+	u32 n;
+
+	if (!c || !k)
+		return 0;
+	f = &c->flow[dir & 1];
+	n = f->carry_len;
 	f->carry_len = 0;
+	key = carry_key(c, k, dir);
 	carry = bpf_map_lookup_elem(&carries, &key);
 	if (!carry || n > SPAND_CARRY_MAX)
-		return;
+		return 0;
 	if (!bpf_probe_read_kernel(k->w.data, n, carry->data))
 		k->w.len = n;
 	bpf_map_delete_elem(&carries, &key);
+	return 0;
 }
 
 /* Keeps the window's rest for the next call. 0, or -1 if it is too much or there is no room. */
-static __always_inline int carry_save(struct conn *c, struct walk *k, struct flow_state *f, u32 dir)
+__noinline int carry_save(struct conn *c, struct walk *k, u32 dir)
 {
-	struct carry_key key = carry_key(c, k, dir);
-	u32 off = k->w.off & (PWIN_SIZE - 1), n = k->w.len - k->w.off;
+	struct carry_key key;
+	struct carry *carry;
+	u32 off, n;
 
+	if (!c || !k)
+		return -1;
+	off = k->w.off & (PWIN_SIZE - 1);
+	n = k->w.len - k->w.off;
 	if (!n)
 		return 0;
 	if (n > SPAND_CARRY_MAX)
 		return -1;
-	/* What follows the rest in the window goes along and has no meaning. */
-	if (off > PWIN_SIZE - SPAND_CARRY_MAX) {
-		if (bpf_probe_read_kernel(k->out, n, k->w.data + off) ||
-		    bpf_map_update_elem(&carries, &key, k->out, BPF_ANY))
-			return -1;
-	} else if (bpf_map_update_elem(&carries, &key, k->w.data + off, BPF_ANY)) {
+	key = carry_key(c, k, dir);
+	/* Kernel 6.1 takes no argument's memory as a map value: make it, then fill it. */
+	if (bpf_map_update_elem(&carries, &key, &empty_carry, BPF_ANY))
 		return -1;
-	}
-	f->carry_len = n;
+	carry = bpf_map_lookup_elem(&carries, &key);
+	if (!carry || bpf_probe_read_kernel(carry->data, n, k->w.data + off))
+		return -1;
+	c->flow[dir & 1].carry_len = n;
 	return 0;
 }
 
 /* Gives up a cut header: its bytes are passed. */
-static __always_inline void carry_drop(struct conn *c, struct walk *k, struct flow_state *f,
-				       u32 dir)
+__noinline int carry_drop(struct conn *c, struct walk *k, u32 dir)
 {
-	struct carry_key key = carry_key(c, k, dir);
+	struct carry_key key;
+	struct flow_state *f;
 
+	if (!c || !k)
+		return 0;
+	f = &c->flow[dir & 1];
 	if (!f->carry_len)
-		return;
+		return 0;
+	key = carry_key(c, k, dir);
 	bpf_map_delete_elem(&carries, &key);
 	f->pos += f->carry_len;
 	f->carry_len = 0;
+	return 0;
+}
+
+static __always_inline void window_new(struct conn *c, struct walk *k, const struct flow_state *f,
+				       u32 dir)
+{
+	k->w.off = 0;
+	k->w.len = 0;
+	if (f->carry_len)
+		carry_load(c, k, dir);
 }
 
 /* The bytes of the call that nothing has taken yet. */
@@ -217,25 +239,28 @@ static __always_inline void flow_lose(struct conn *c, struct walk *k, u32 dir)
 
 	oneway_drop(c, k, dir);
 	flow_end_message(f);
-	carry_drop(c, k, f, dir);
+	carry_drop(c, k, dir);
 	f->flags = FLOW_LOST;
 }
 
 /* Back to knowing nothing of what the connection speaks. */
-static __always_inline void conn_forget(struct conn *c, struct walk *k)
+__noinline int conn_forget(struct conn *c, struct walk *k)
 {
 	u32 i;
 
+	if (!c || !k)
+		return 0;
 	for (i = 0; i < 2; i++) {
 		oneway_drop(c, k, i);
 		flow_end_message(&c->flow[i]);
-		carry_drop(c, k, &c->flow[i], i);
+		carry_drop(c, k, i);
 		c->flow[i].flags = 0;
 	}
 	c->proto = PROTO_UNKNOWN;
 	c->flags &= ~(CONN_LATCHED | CONN_LEFT);
 	c->strikes = 0;
 	c->attempts++;
+	return 0;
 }
 
 /*
@@ -243,23 +268,24 @@ static __always_inline void conn_forget(struct conn *c, struct walk *k)
  * was confirmed falls when this happens again and again. Requests that wait for answers in a
  * direction that is lost can't be paired any more.
  */
-static __always_inline void conn_lose(struct conn *c, struct walk *k, u32 dir)
+__noinline int conn_lose(struct conn *c, struct walk *k, u32 dir)
 {
+	if (!c || !k)
+		return 0;
 	lg_inc(LG_DESYNC);
 	if (!(c->flags & CONN_LATCHED)) {
 		slots_drop_all(c, k->sk, LG_REQ_LOST_MISDETECTED);
-		conn_forget(c, k);
-		return;
+		return conn_forget(c, k);
 	}
 	if (++c->strikes >= STRIKES_MAX) {
 		lg_inc(LG_HEALED);
 		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
-		conn_forget(c, k);
-		return;
+		return conn_forget(c, k);
 	}
 	if (dir != conn_request_dir(c))
 		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 	flow_lose(c, k, dir);
+	return 0;
 }
 
 /* Which messages a window of this direction can hold: enum detect_result. */
@@ -287,13 +313,11 @@ static __always_inline void detect_fill(struct walk *k)
  */
 __noinline int detect(struct conn *c, struct walk *k, u32 dir)
 {
-	struct flow_state *f;
 	int result = 0;
 	u32 proto;
 
 	if (!c || !k)
 		return 0;
-	f = &c->flow[dir & 1];
 	detect_fill(k);
 	proto = proto_detect(&k->w, detect_dirs(c, dir), &result);
 	if (proto) {
@@ -307,7 +331,7 @@ __noinline int detect(struct conn *c, struct walk *k, u32 dir)
 		c->proto = proto;
 		return 1;
 	}
-	if (result & DETECT_MORE && !k->left && k->w.len < PWIN_ENOUGH && !carry_save(c, k, f, dir))
+	if (result & DETECT_MORE && !k->left && k->w.len < PWIN_ENOUGH && !carry_save(c, k, dir))
 		return 2;
 	return 0;
 }
@@ -356,7 +380,7 @@ static __always_inline int walk_call(struct conn *c, struct walk *k, u32 dir)
 			f->pos += k->n;
 			return 0;
 		}
-		carry_load(c, k, f, dir);
+		window_new(c, k, f, dir);
 		r = detect(c, k, dir);
 		if (r != 1) {
 			lg_add(why, k->n);
@@ -368,7 +392,7 @@ static __always_inline int walk_call(struct conn *c, struct walk *k, u32 dir)
 		}
 		f->flags &= ~FLOW_LOST;
 	} else {
-		carry_load(c, k, f, dir);
+		window_new(c, k, f, dir);
 	}
 
 	x.c = c;
@@ -379,7 +403,7 @@ static __always_inline int walk_call(struct conn *c, struct walk *k, u32 dir)
 		request_settle(c, k);
 
 	rest = walk_rest(k);
-	if (k->stop == 2 && carry_save(c, k, f, dir))
+	if (k->stop == 2 && carry_save(c, k, dir))
 		walk_fail(k, LG_BYTES_DESYNC);
 	else if (k->stop == 2)
 		rest = 0;
@@ -428,7 +452,7 @@ __noinline int walk_unread(struct conn *c, struct walk *k, u32 dir, u64 n, u32 w
 	if (c->proto && !(f->flags & FLOW_LOST))
 		conn_lose(c, k, dir);
 	else
-		carry_drop(c, k, f, dir);
+		carry_drop(c, k, dir);
 	f->pos += n;
 	return 0;
 }

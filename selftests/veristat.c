@@ -137,10 +137,11 @@ static long verified_insns(int fd)
 }
 
 /*
- * Loads program number index of the file alone. Returns the instructions processed, or -errno;
- * -ENOENT when there is no such program. *name is set for all but -ENOENT, to be freed.
+ * Loads program number index of the file alone, with the verifier's log at level: 0, where the log
+ * is of a failure, or LOG_LEVEL. Returns the instructions processed, or -errno; -ENOENT when there
+ * is no such program. *name is set for all but -ENOENT, to be freed.
  */
-static long program_load(const char *path, int index, char **name)
+static long program_load(const char *path, int index, int level, char **name)
 {
 	struct bpf_program *prog, *wanted = NULL;
 	struct bpf_object *obj;
@@ -162,9 +163,10 @@ static long program_load(const char *path, int index, char **name)
 	ret = -ENOENT;
 	if (!wanted)
 		goto out;
+	free(*name);
 	*name = strdup(bpf_program__name(wanted));
 	bpf_program__set_log_buf(wanted, verifier_log, LOG_SIZE);
-	bpf_program__set_log_level(wanted, LOG_LEVEL);
+	bpf_program__set_log_level(wanted, level);
 	ret = bpf_object__load(obj);
 	if (!ret)
 		ret = verified_insns(bpf_program__fd(wanted));
@@ -187,18 +189,20 @@ static int object_print(const char *path)
 		long insns;
 
 		complaint[0] = verifier_log[0] = '\0';
-		insns = program_load(path, index, &name);
+		insns = program_load(path, index, 0, &name);
 		if (insns == -ENOENT)
 			break;
 		if (insns >= 0) {
 			printf("%.*s,%s,%ld\n", len, base, name, insns);
-			funcs_count(verifier_log);
+			if (program_load(path, index, LOG_LEVEL, &name) == insns)
+				funcs_count(verifier_log);
 		} else {
 			keep_objection();
 			printf("%.*s,%s,-\n", len, base, name);
 			fprintf(stderr, "%.*s,%s: %s (%s)\n", len, base, name, strerror(-insns),
 				complaint);
 		}
+		fflush(stdout);
 		free(name);
 	}
 	for (i = 0; i < n_funcs; i++)

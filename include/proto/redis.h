@@ -143,12 +143,24 @@ PROTO_FN __u32 redis_word(const struct pwin *w, __u32 off, __u32 end)
 	return n < end - off ? n : end - off;
 }
 
+/* redis_word() of [off, off + n), without a call if it is short; n is in the window. */
+PROTO_INLINE __u32 redis_word_short(const struct pwin *w, __u32 off, __u32 n)
+{
+	__u64 x = swar_load(w, off);
+	__u8 c = x | 0x20;
+
+	if (n && n <= 8 && c >= 'a' && c <= 'z' && !swar_below(x | ~SWAR_BYTES(n), ' ' + 1))
+		return n;
+	return redis_word(w, off, off + n);
+}
+
 /* Enters the command word at off, n bytes, of args words (0: inline), and what it means. */
 PROTO_INLINE int redis_begin(const struct pwin *w, struct pmsg *m, __u32 off, __u32 n, __u32 args)
 {
 	__u32 c;
 
-	c = redis_command(w, off, n, args);
+	/* GET, SET, DEL: nothing that is three letters long is special. */
+	c = n == 3 ? REDIS_HINT_PLAIN : redis_command(w, off, n, args);
 	if (c & REDIS_CMD_MORE)
 		return PARSE_MORE;
 	m->hint = c;
@@ -202,20 +214,20 @@ PROTO_FN int redis_inline(const struct pwin *w, struct pstate *s, struct pmsg *m
 }
 
 /* The first call for a request: its command word, and the arguments that are there. */
-PROTO_FN int redis_start_request(const struct pwin *w, struct pstate *s, struct pmsg *m)
+PROTO_INLINE int redis_start_request(const struct pwin *w, struct pstate *s, struct pmsg *m)
 {
 	__u32 off, len, n, args, word;
 	__u64 v;
 
-	if (!w || !s || !m)
-		return PARSE_BAD;
 	len = w->len;
-	off = w->off + redis_empty(w, w->off, len);
+	off = w->off;
+	if (pwin_u8(w, off) < ' ')
+		off += redis_empty(w, off, len);
 	if (off >= len)
 		return PARSE_MORE;
 	if (pwin_u8(w, off) != '*')
 		return redis_inline(w, s, m, off);
-	v = redis_int(w, off);
+	v = redis_int_short(w, off);
 	if (!v)
 		return PARSE_MORE;
 	if (v & (REDIS_INT_BAD | REDIS_INT_STREAM))
@@ -234,7 +246,7 @@ PROTO_FN int redis_start_request(const struct pwin *w, struct pstate *s, struct 
 		return PARSE_MORE;
 	if (pwin_u8(w, off) != '$')
 		return PARSE_BAD;
-	v = redis_int(w, off);
+	v = redis_int_short(w, off);
 	if (!v)
 		return PARSE_MORE;
 	if (v & (REDIS_INT_BAD | REDIS_INT_STREAM | REDIS_INT_NULL))
@@ -252,7 +264,7 @@ PROTO_FN int redis_start_request(const struct pwin *w, struct pstate *s, struct 
 	m->flags = PMSG_BEGIN;
 	m->hint = REDIS_HINT_PLAIN;
 	/* What cannot be a command is data: no name. */
-	if (n > REDIS_WORD_MAX || !n || redis_word(w, word, word + n) != n)
+	if (n > REDIS_WORD_MAX || !n || redis_word_short(w, word, n) != n)
 		return PARSE_OK;
 	s->left--;
 	m->consumed = word + n + 2 - w->off;
@@ -280,7 +292,7 @@ PROTO_FN int redis_push(const struct pwin *w, __u32 off)
 		return REDIS_PUSH_MORE;
 	if (pwin_u8(w, off) != '$')
 		return REDIS_PUSH_NONE;
-	v = redis_int(w, off);
+	v = redis_int_short(w, off);
 	if (!v)
 		return REDIS_PUSH_MORE;
 	n = v;
@@ -317,15 +329,13 @@ PROTO_FN int redis_monitored(const struct pwin *w, __u32 off)
 }
 
 /* The first bytes of a response: what it answers. The values are taken by redis_rest(). */
-PROTO_FN int redis_start_response(const struct pwin *w, struct pstate *s, struct pmsg *m)
+PROTO_INLINE int redis_start_response(const struct pwin *w, struct pstate *s, struct pmsg *m)
 {
 	__u32 off, len, hint, eol;
 	int push = REDIS_PUSH_NONE;
 	__u64 v;
 	__u8 c;
 
-	if (!w || !s || !m)
-		return PARSE_BAD;
 	len = w->len;
 	off = w->off;
 	hint = s->hint;
@@ -348,7 +358,9 @@ PROTO_FN int redis_start_response(const struct pwin *w, struct pstate *s, struct
 		s->left = 0;
 		s->flags = REDIS_LEAVES;
 	} else if (c == '+') {
-		push = redis_monitored(w, off);
+		/* A digit behind it, or nothing yet. */
+		if (off + 1 >= len || pwin_u8(w, off + 1) <= '9')
+			push = redis_monitored(w, off);
 		if (push < 0)
 			return PARSE_MORE;
 		if (push)
@@ -356,7 +368,7 @@ PROTO_FN int redis_start_response(const struct pwin *w, struct pstate *s, struct
 		else if (hint == REDIS_HINT_SYNC)
 			s->flags = REDIS_LEAVES;
 	} else if (c == '>' || (c == '*' && hint != REDIS_HINT_PLAIN)) {
-		v = redis_int(w, off);
+		v = redis_int_short(w, off);
 		if (!v)
 			return PARSE_MORE;
 		if (!(v & (REDIS_INT_NULL | REDIS_INT_STREAM | REDIS_INT_BAD)) && (__u32)v >= 2)

@@ -12,6 +12,7 @@
 
 #include "redis_values.h"
 
+#define REDIS_CODE_MAX	 16 /* capitals that begin an error */
 #define REDIS_STATUS_MAX 64 /* bytes of a status or error line that detection believes */
 
 /* A command word as a case label: the string literal of SWAR_WORD() is no constant in C. */
@@ -110,10 +111,20 @@ PROTO_FN int redis_detect_inline(const struct pwin *w)
 	c = pwin_u8(w, off + n);
 	if (c != ' ' && c != '\r' && c != '\n')
 		return 0;
+	/* NATS: "INFO {...}"; HTTP/0.9: "GET /". */
+	c = n + 1 < left ? pwin_u8(w, off + n + 1) : ' ';
+	if (c == '{' || c == '/')
+		return 0;
 	off = redis_eol(w, off);
 	if (off >= w->len)
 		return left < PWIN_ENOUGH ? DETECT_MORE : 0;
-	return DETECT_REQUEST;
+	if (off < w->off + 10)
+		return DETECT_REQUEST;
+	/* "GET / HTTP/1.0\r\n" */
+	return swar_load(w, off - 9) == SWAR_WORD(" HTTP/1.") ||
+			       swar_load(w, off - 10) == SWAR_WORD(" HTTP/1.")
+		       ? 0
+		       : DETECT_REQUEST;
 }
 
 /*
@@ -155,31 +166,50 @@ PROTO_FN int redis_detect_request(const struct pwin *w)
 	return redis_known(w, off, n, 0) ? DETECT_REQUEST : DETECT_REQUEST | DETECT_RESPONSE;
 }
 
-/* The text behind '+' or '-': a short line of printable characters that begins with a letter. */
+/* Capitals at off, REDIS_CODE_MAX + 1 at most: the code of an error. */
+PROTO_FN __u32 redis_capitals(const struct pwin *w, __u32 off)
+{
+	__u32 i;
+
+	if (!w)
+		return 0;
+	for (i = 0; i <= REDIS_CODE_MAX; i++) {
+		if ((__u8)(pwin_u8(w, off + i) - 'A') > 'Z' - 'A')
+			break;
+	}
+	return i;
+}
+
+/*
+ * "+OK", "-ERR unknown command": a line of printable characters. A status is short, words; an
+ * error begins with a code.
+ */
 PROTO_FN int redis_detect_status(const struct pwin *w)
 {
 	__u32 off, i, len, n = 0;
 	__u64 x, t;
-	__u8 c, d;
+	__u8 c;
 
 	if (!w)
 		return 0;
-	off = w->off;
+	off = w->off + 1;
 	len = w->len;
-	if (off + 2 >= len)
+	c = pwin_u8(w, off) | 0x20;
+	if (off >= len)
 		return DETECT_MORE;
-	c = pwin_u8(w, off + 1);
-	d = pwin_u8(w, off + 2);
-	/* Errors begin with a word in capitals; types are in lower case (TYPE). */
-	if ((c | 0x20) < 'a' || (c | 0x20) > 'z')
+	if (c < 'a' || c > 'z')
 		return 0;
-	if (pwin_u8(w, off) == '-' && (c > 'Z' || d < 'A' || d > 'Z'))
-		return 0;
-	/* POP3: "+OK dovecot ready." */
-	if (redis_is(w, off + 1, 3, SWAR_WORD("ok      ")) && pwin_u8(w, off) == '+' &&
-	    off + 3 < len && pwin_u8(w, off + 3) == ' ')
-		return 0;
-	off++;
+	if (pwin_u8(w, off - 1) == '-') {
+		n = redis_capitals(w, off);
+		if (off + n >= len)
+			return n <= REDIS_CODE_MAX ? DETECT_MORE : 0;
+		c = pwin_u8(w, off + n);
+		if (n < 3 || n > REDIS_CODE_MAX || (c != ' ' && c != '\r'))
+			return 0;
+	} else if (redis_is(w, off, 3, SWAR_WORD("ok      ")) && off + 2 < len) {
+		return 0; /* POP3: "+OK dovecot ready." */
+	}
+	n = 0;
 	for (i = 0; i < REDIS_STATUS_MAX / 8; i++) {
 		x = swar_load(w, off + n);
 		t = swar_below(x, ' ') | (x & SWAR_HIGH);
@@ -189,11 +219,11 @@ PROTO_FN int redis_detect_status(const struct pwin *w)
 		}
 		n += 8;
 	}
-	if (off + n >= len)
-		return n < REDIS_STATUS_MAX ? DETECT_MORE : 0;
 	/* An error's text may be long. */
-	if (n >= REDIS_STATUS_MAX)
-		return pwin_u8(w, w->off) == '-' ? DETECT_RESPONSE : 0;
+	if (n >= REDIS_STATUS_MAX && off + REDIS_STATUS_MAX <= len)
+		return pwin_u8(w, off - 1) == '-' ? DETECT_RESPONSE : 0;
+	if (off + n >= len)
+		return DETECT_MORE;
 	if (pwin_u8(w, off + n) != '\r')
 		return 0;
 	if (off + n + 1 >= len)
@@ -235,21 +265,18 @@ PROTO_FN int redis_detect_response(const struct pwin *w)
 			return off < len && (n & 0xff) != '\r' ? 0 : DETECT_MORE;
 		return n == ('\r' | '\n' << 8) ? DETECT_RESPONSE : 0;
 	}
-	/* ":-7", "(-7": the sign stands where redis_int() passes over the type. */
-	if ((c == ':' || c == '(') && d == '-')
+	/* Doubles and big numbers are too rare, and too much like noise. */
+	if (c == ',' || c == '(')
+		return 0;
+	/* ":-7": the sign stands where redis_int() passes over the type. */
+	if (c == ':' && d == '-')
 		off++;
 	v = redis_int(w, off);
-	if (c == ',' || (c == '(' && v & REDIS_INT_BAD)) {
-		/* No more than the first character: doubles and big numbers are rare. */
-		return (__u8)(d - '0') <= 9 && len - off > 3 && redis_eol(w, off) < len
-			       ? DETECT_RESPONSE
-			       : 0;
-	}
 	if (!v)
 		return DETECT_MORE;
 	if (v & REDIS_INT_BAD)
 		return 0;
-	if (c == ':' || c == '(')
+	if (c == ':')
 		return v >> 40 ? 0 : DETECT_RESPONSE;
 	if (v >> 40)
 		return v & REDIS_INT_STREAM || c == '*' || c == '$' ? DETECT_RESPONSE : 0;

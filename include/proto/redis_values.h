@@ -27,7 +27,9 @@ enum redis_flags {
 /*
  * Values taken in one call. The window's end stops most calls first; the next call goes on.
  */
-#define REDIS_STEPS    64
+#define REDIS_STEPS    32
+
+#define REDIS_CRLF ('\r' | '\n' << 8)
 
 /* redis_int(): value in the lower half, bytes of the line in bits 32..39. */
 #define REDIS_INT_NULL	 (1ULL << 40) /* "-1" */
@@ -77,6 +79,19 @@ PROTO_FN __u64 redis_int(const struct pwin *w, __u32 off)
 	if (pwin_u8(w, off + i + 1) != '\n')
 		return REDIS_INT_BAD;
 	return v | (__u64)(i + 2) << 32;
+}
+
+/* As redis_int() for the usual, "<type>" and one or two digits, without a call. */
+PROTO_INLINE __u64 redis_int_short(const struct pwin *w, __u32 off)
+{
+	__u64 x = swar_load(w, off);
+	__u32 a = (__u8)(x >> 8) - '0', b = (__u8)(x >> 16) - '0', len = w->len;
+
+	if (a <= 9 && (x >> 16 & 0xffff) == REDIS_CRLF && off + 4 <= len)
+		return a | 4ULL << 32;
+	if (a <= 9 && b <= 9 && (x >> 24 & 0xffff) == REDIS_CRLF && off + 5 <= len)
+		return (a * 10 + b) | 5ULL << 32;
+	return redis_int(w, off);
 }
 
 /* Offset of the first LF in [off, w->len), or w->len. */
@@ -204,6 +219,46 @@ PROTO_FN __u64 redis_token(const struct pwin *w, struct pstate *s, __u32 off)
 }
 
 /*
+ * redis_token() for the most frequent, which need no call: a bulk string of up to 99 bytes, a
+ * line that ends in the first eight. *n: bytes taken. False: not one of these, or incomplete.
+ */
+PROTO_INLINE int redis_short(const struct pwin *w, struct pstate *s, __u32 pos, __u64 *n)
+{
+	__u64 x = swar_load(w, pos), t;
+	__u32 len = w->len, a, b;
+	__u8 c = x;
+
+	if (c == '$') {
+		a = (__u8)(x >> 8) - '0';
+		b = (__u8)(x >> 16) - '0';
+		if (a > 9 || s->flags & REDIS_CHUNKS)
+			return 0;
+		if ((x >> 16 & 0xffff) == REDIS_CRLF) {
+			b = 4;
+		} else if (b <= 9 && (x >> 24 & 0xffff) == REDIS_CRLF) {
+			a = a * 10 + b;
+			b = 5;
+		} else {
+			return 0;
+		}
+		if (pos + b > len)
+			return 0;
+		*n = a + b + 2;
+		return 1;
+	}
+	if (s->flags & (REDIS_CHUNKS | REDIS_REQUEST) || (c != '+' && c != ':'))
+		return 0;
+	t = swar_eq(x, '\n');
+	if (!t)
+		return 0;
+	a = swar_first(t);
+	if (pos + a >= len || !a || pwin_u8(w, pos + a - 1) != '\r')
+		return 0;
+	*n = a + 1;
+	return 1;
+}
+
+/*
  * Values from w->off + m->consumed on, until s->left are taken. PARSE_OK: the message is
  * complete with m->skip; PARSE_MORE: it is not.
  */
@@ -239,15 +294,19 @@ PROTO_FN int redis_values(const struct pwin *w, struct pstate *s, struct pmsg *m
 			m->flags |= PMSG_ERROR;
 			s->flags &= ~REDIS_LEAVES;
 		}
-		n = redis_token(w, s, pos);
-		if (!n)
-			break;
-		if (n == REDIS_TOKEN_BAD)
-			return PARSE_BAD;
-		if (n == REDIS_TOKEN_LINE) {
-			s->stage = REDIS_LINE;
-			pos = len;
-			break;
+		if (redis_short(w, s, pos, &n)) {
+			s->left--;
+		} else {
+			n = redis_token(w, s, pos);
+			if (!n)
+				break;
+			if (n == REDIS_TOKEN_BAD)
+				return PARSE_BAD;
+			if (n == REDIS_TOKEN_LINE) {
+				s->stage = REDIS_LINE;
+				pos = len;
+				break;
+			}
 		}
 		if (n > len - pos) {
 			m->skip = n - (len - pos);
