@@ -44,7 +44,9 @@ static __always_inline int sample_keeps(u64 link, u32 one_in)
 
 static __always_inline long ring_put(const void *rec, u64 len)
 {
-	u64 flags = bpf_ringbuf_query(&spans, BPF_RB_AVAIL_DATA) >= RING_WAKE_BYTES ?
+	u64 waits = bpf_ringbuf_query(&spans, BPF_RB_AVAIL_DATA);
+	/* Once, when the mark is passed: waking costs an interrupt. */
+	u64 flags = waits < RING_WAKE_BYTES && waits + len >= RING_WAKE_BYTES ?
 			    BPF_RB_FORCE_WAKEUP :
 			    BPF_RB_NO_WAKEUP;
 
@@ -185,8 +187,7 @@ __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32
 	name_len = s->name_len;
 	if (name_len > SPAND_NAME_MAX)
 		name_len = SPAND_NAME_MAX;
-	if (bpf_probe_read_kernel(k->out + sizeof(*r), name_len, s->name))
-		name_len = 0;
+	copy_text((struct text *)(k->out + sizeof(*r)), (struct text *)s->name, name_len);
 	r->name_len = name_len;
 	at = sizeof(*r) + name_len;
 	if (s->cap_len && how != EMIT_PUSH) {

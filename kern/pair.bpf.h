@@ -20,11 +20,18 @@ static __always_inline void slot_name(struct req_slot *s, struct walk *k)
 	u32 off = k->m.name_off[0] & (PWIN_SIZE - 1);
 
 	s->name_len = 0;
-	if (n > SPAND_NAME_MAX)
+	/* Pieces that lie side by side are one. */
+	if (k->m.name_off[0] + n == k->m.name_off[1]) {
+		n += n2;
+		n2 = 0;
+	}
+	if (n > SPAND_NAME_MAX) {
 		n = SPAND_NAME_MAX;
+		s->flags |= SLOT_NAME_CUT;
+	}
 	if (!n2) {
-		if (!bpf_probe_read_kernel(s->name, n, k->w.data + off))
-			s->name_len = n;
+		copy_text((struct text *)s->name, (struct text *)(k->w.data + off), n);
+		s->name_len = n;
 		return;
 	}
 	/* Put together where the verifier sees room enough for both at their longest. */
@@ -40,7 +47,7 @@ static __always_inline void slot_name(struct req_slot *s, struct walk *k)
 		n = SPAND_NAME_MAX;
 		s->flags |= SLOT_NAME_CUT;
 	}
-	__builtin_memcpy(s->name, k->out, SPAND_NAME_MAX);
+	copy_text((struct text *)s->name, (struct text *)k->out, n);
 	s->name_len = n;
 }
 
