@@ -170,11 +170,12 @@ static inline __u64 spand_span_id(__u64 link, __u32 kind)
 	X(REQ_LOST_INFLIGHT_FULL, req_lost_inflight_full) /* no room to remember the request */ \
 	X(REQ_LOST_DESYNC, req_lost_desync) /* open when its connection lost its place */ \
 	X(REQ_LOST_MISDETECTED, req_lost_misdetected) /* open when the protocol's verdict fell */ \
+	X(REQ_LOST_LATE, req_lost_late) /* sent while requests from before the tracer may be open */ \
 	X(REQ_LOST_EVICTED, req_lost_evicted) /* open when its connection began to be filtered out */ \
 	X(REQ_SAMPLED, req_sampled) /* left out by trace.sampling_rate */ \
 	X(RESP_RING_FULL, resp_ring_full) /* as LG_REQ_LOST_RING_FULL, or a push */ \
 	X(RESP_INFLIGHT_FULL, resp_inflight_full) /* answers a request that was not remembered */ \
-	X(RESP_LATE_ATTACH, resp_late_attach) /* answers a request from before the tracer */ \
+	X(RESP_LATE_ATTACH, resp_late_attach) /* answers a request from before the tracer, or as unsure */ \
 	X(RESP_EXPIRED, resp_expired) /* answers a request after it was reported as no_response */ \
 	X(RESP_ORPHAN, resp_orphan) /* answers nothing that was seen */ \
 	X(RESP_SAMPLED, resp_sampled) /* answers a request left out by sampling */ \
@@ -307,6 +308,7 @@ enum conn_flags {
 	CONN_IGNORE = 1 << 2,	 /* does not pass the filters (for filter_gen) */
 	CONN_BASES = 1 << 3,	 /* both flow bases are known */
 	CONN_LEFT = 1 << 4,	 /* the connection left its protocol; detection begins again */
+	CONN_MUTE = 1 << 6,	 /* and it never does: its requests can't be paired */
 	CONN_LINKED = 1 << 5,	 /* link can be computed: bases or inodes of both ends known */
 };
 
@@ -360,7 +362,11 @@ struct conn {
 	__u16 sport; /* client -> server when the role is known, else local -> peer */
 	__u16 dport;
 	__u8 strikes; /* places lost since the last response that paired */
-	__u8 pad[3];
+	__u8 unsure;  /* requests from before may be open: nothing is paired (kern/pair.bpf.h) */
+	__u8 settled; /* times that all answers seemed to be in */
+	__u8 unsure_hint; /* of the last request */
+	__s32 balance;	  /* answers less requests since then */
+	__s32 balance_max;
 	__u32 expired; /* oldest open requests that were reported as no_response */
 	__u8 saddr[16];
 	__u8 daddr[16];

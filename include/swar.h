@@ -52,4 +52,37 @@ PROTO_INLINE __u32 swar_first(__u64 mask)
 	return ((((mask - 1) & ~mask & SWAR_ONES) * SWAR_ONES) >> 56) - 1;
 }
 
+/*
+ * An offset as it is, of which the verifier forgets all but that it is below 2 * PWIN_SIZE. A loop
+ * that moves an offset on is walked once a step if it comes round with nothing else known, and
+ * many times if each way through leaves other bounds.
+ */
+PROTO_INLINE __u32 swar_bound(__u32 off)
+{
+	/* The compiler must not see that two of these are one, or that a mask does nothing. */
+	__asm__ volatile("" : "+r"(off));
+	return off & (2 * PWIN_SIZE - 1);
+}
+
+/* Offset of the first byte c in [off, end), or end. */
+PROTO_FN __u32 swar_find(const struct pwin *w, __u32 off, __u32 end, __u32 c)
+{
+	__u64 t;
+	__u32 i;
+
+	if (!w)
+		return end;
+	for (i = 0; i <= PWIN_SIZE / 8; i++) {
+		if (off >= end)
+			return end;
+		t = swar_eq(swar_load(w, off), c);
+		if (t) {
+			off += swar_first(t);
+			return off < end ? off : end;
+		}
+		off += 8;
+	}
+	return end;
+}
+
 #endif

@@ -289,7 +289,11 @@ __noinline int call_bytes(struct walk *k)
 		goto out;
 	}
 	if (dir == DIR_TX)
-		k->start_ns = k->tcp ? tcp_departure(k, f->last_ns) : unix_departure(c, k);
+		/* The messages of one sendmmsg may have left together. */
+		k->start_ns = k->entered_ns ? k->entered_ns :
+			      !k->tcp	? unix_departure(c, k) :
+			      k->index ? tcp_departure(k, f->msg_ns - 1) :
+					 tcp_departure(k, f->last_ns);
 	k->partner = dir == DIR_RX && (!k->tcp || tx_behind(c, k) > 0);
 	k->op_off = f->pos + f->carry_len;
 	if (flow_at_boundary(f)) {

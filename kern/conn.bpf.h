@@ -13,14 +13,18 @@
 /* A new state is made locked, so that nobody sees it half made. */
 static const struct conn new_conn = { .lock = 1 };
 
-/* Turns of waiting for the lock: some tens of microseconds. It is held for one call's walk. */
-#define LOCK_TURNS 8192
+/*
+ * Turns of waiting for the lock: some milliseconds. It is held for one call's walk, by a program
+ * that can't be preempted; a write of thousands of requests takes that long.
+ */
+#define LOCK_TURNS (1 << 20)
 /* Turns of waiting for another thread's write to be processed before its answer is looked at. */
 #define EARLY_TURNS 1024
 
 static long conn_lock_turn(u32 i, struct conn **c)
 {
-	return __sync_val_compare_and_swap(&(*c)->lock, 0, 1) == 0;
+	/* Look first: a failed exchange disturbs the holder. */
+	return !*(volatile u32 *)&(*c)->lock && !__sync_val_compare_and_swap(&(*c)->lock, 0, 1);
 }
 
 /* 1: locked. 0: given up; the place is lost, which the next call will find out. */
@@ -49,36 +53,27 @@ static __always_inline void conn_unlock(struct conn *c)
 }
 
 /*
- * The process that uses the socket, and whether it is traced. Requests of a connection that
- * begins to be filtered out are given up.
+ * A connection is seen for the first time in its middle: true if what its peer sent last, answers
+ * to all that was asked as far as one can tell, came a while ago. HZ may be 100 to 1000: four
+ * jiffies are 4 to 40 ms.
  */
-__noinline int conn_owner(struct conn *c, struct walk *k)
+static __always_inline int tcp_was_idle(const struct conn *c, const struct walk *k)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct spand_cfg *cfg = cfg_get();
+	struct tcp_sock *tp = (struct tcp_sock *)k->sk;
+	u32 request = c->role == ROLE_CLIENT ? DIR_TX : DIR_RX;
+	u32 now = bpf_jiffies64(), last;
 
-	if (!c || !k || !cfg)
+	if (c->role == ROLE_UNKNOWN || k->dir != request || !c->flow[request ^ 1].pos)
 		return 0;
-	c->tgid = bpf_get_current_pid_tgid() >> 32;
-	c->cgroup_id = bpf_get_current_cgroup_id();
-	bpf_probe_read_kernel(c->comm, sizeof(c->comm), task->group_leader->comm);
-	c->filter_gen = cfg->gen;
-	if (filter_passes(c, cfg)) {
-		c->flags &= ~CONN_IGNORE;
-		return 0;
-	}
-	if (!(c->flags & CONN_IGNORE) && c->proto) {
-		slots_drop_all(c, k->sk, LG_REQ_LOST_EVICTED);
-		conn_forget(c, k);
-	}
-	c->flags |= CONN_IGNORE;
-	return 0;
+	last = request == DIR_TX ? BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime) :
+				   BPF_CORE_READ(tp, lsndtime);
+	return now - last > 4;
 }
 
 __noinline int conn_fill_tcp(struct conn *c, struct walk *k)
 {
 	struct tcp_sock *tp;
-	u64 sent, read;
+	u64 sent, read, own;
 	u32 copied;
 
 	if (!c || !k)
@@ -102,10 +97,49 @@ __noinline int conn_fill_tcp(struct conn *c, struct walk *k)
 		sent--;
 	if (k->fins & FIN_CAME && copied == BPF_CORE_READ(tp, rcv_nxt))
 		read--;
-	c->flow[DIR_TX].pos = k->dir == DIR_TX && sent >= k->n ? sent - k->n : sent;
-	c->flow[DIR_RX].pos = k->dir == DIR_RX && read >= k->n ? read - k->n : read;
-	if (c->flow[DIR_TX].pos || c->flow[DIR_RX].pos)
-		c->flags |= CONN_LATE;
+	own = k->n + k->behind;
+	c->flow[DIR_TX].pos = k->dir == DIR_TX && sent >= own ? sent - own : sent;
+	c->flow[DIR_RX].pos = k->dir == DIR_RX && read >= own ? read - own : read;
+	if (!c->flow[DIR_TX].pos && !c->flow[DIR_RX].pos)
+		return 0;
+	c->flags |= CONN_LATE;
+	if (!tcp_was_idle(c, k))
+		conn_unsure(c);
+	return 0;
+}
+
+/*
+ * The process that uses the socket, and whether it is traced. Requests of a connection that
+ * begins to be filtered out are given up.
+ */
+__noinline int conn_owner(struct conn *c, struct walk *k)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct spand_cfg *cfg = cfg_get();
+
+	if (!c || !k || !cfg)
+		return 0;
+	c->tgid = bpf_get_current_pid_tgid() >> 32;
+	c->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_probe_read_kernel(c->comm, sizeof(c->comm), task->group_leader->comm);
+	c->filter_gen = cfg->gen;
+	if (!filter_passes(c, cfg)) {
+		if (!(c->flags & CONN_IGNORE)) {
+			slots_drop_all(c, k->sk, LG_REQ_LOST_EVICTED);
+			conn_forget(c, k);
+		}
+		c->flags |= CONN_IGNORE;
+		return 0;
+	}
+	if (!(c->flags & CONN_IGNORE))
+		return 0;
+	/* It has moved on since: as if it were seen for the first time. */
+	c->flags = CONN_LATE;
+	c->attempts = 0;
+	c->last_dir = 0;
+	c->unsure = 0;
+	if (c->l4 == L4_TCP)
+		conn_fill_tcp(c, k);
 	return 0;
 }
 

@@ -96,6 +96,14 @@ struct {
 	__type(value, struct mmsg);
 } mmsgs SEC(".maps");
 
+/* When a thread entered the system call that it is in, if it may send: for on_exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, u64);
+} entered SEC(".maps");
+
 /* Bytes read into the window at a time; with a carried header they fit in PWIN_SIZE. */
 #define FILL_MAX 512
 
@@ -106,6 +114,7 @@ struct walk {
 	u64 n; /* bytes, > 0 */
 	u64 arg2;
 	u64 arg3;
+	u64 entered_ns;	 /* when the call began; 0: not known */
 	u64 tcp_sent_us; /* tcp_sock.first_tx_mstamp */
 	u32 tcp_start;	 /* sequence number of the call's first byte */
 	u32 tcp_written; /* tcp_sock.write_seq */
@@ -115,6 +124,7 @@ struct walk {
 	u32 why;     /* enum ledger: why the bytes can't be read; 0: they can */
 	u32 probe;   /* enum probe_id */
 	u32 index;   /* in the vector of a recvmmsg or sendmmsg */
+	u32 behind;  /* bytes of the same call that come after these */
 	u16 syscall; /* number */
 	u8 l4;	     /* enum span_l4 */
 	u8 tcp;	     /* the tcp_ fields are set */
@@ -125,7 +135,6 @@ struct walk {
 	u32 own;  /* sequence number of the first byte sent */
 	u32 peer; /* of the first byte received */
 	u32 role; /* enum conn_role */
-	u32 pad2;
 	/* what follows from it */
 	u64 now;
 	u64 start_ns; /* when its first byte moved */

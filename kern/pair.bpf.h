@@ -138,6 +138,40 @@ __noinline int oneway_drop(struct conn *c, struct walk *k, u32 dir)
 	return 0;
 }
 
+/*
+ * On a connection that is older than the tracer, requests may be open that nobody saw; then
+ * every pair would be one off. So nothing is paired until, twice, a request began when as many
+ * answers had come, compared with requests, as ever: all that was open is answered then.
+ */
+static __always_inline void conn_unsure(struct conn *c)
+{
+	c->unsure = 1;
+	c->settled = 0;
+	c->balance = 0;
+	c->balance_max = 0;
+}
+
+/* True if a request that begins now may be paired. */
+static __always_inline int unsure_request(struct conn *c, const struct walk *k)
+{
+	if (c->balance >= c->balance_max && ++c->settled >= 2) {
+		c->unsure = 0;
+		return 1;
+	}
+	c->balance--;
+	c->unsure_hint = k->m.hint;
+	return 0;
+}
+
+static __always_inline void unsure_response(struct conn *c)
+{
+	c->balance++;
+	if (c->balance > c->balance_max) {
+		c->balance_max = c->balance;
+		c->settled = 0;
+	}
+}
+
 /* at: offset in the window of the message's first byte. */
 static __always_inline void request_begin(struct conn *c, struct walk *k, struct flow_state *f,
 					  u32 at, u32 ended)
@@ -147,6 +181,10 @@ static __always_inline void request_begin(struct conn *c, struct walk *k, struct
 	struct req_slot *s;
 
 	lg_inc(LG_REQUESTS);
+	if (c->unsure && !(k->m.flags & PMSG_ONEWAY) && !unsure_request(c, k)) {
+		lg_inc(LG_REQ_LOST_LATE);
+		return;
+	}
 	/* What came so long ago without sequence numbers to prove it was not for this one. */
 	if (c->early && c->l4 != L4_TCP && k->now - c->early_ns > EARLY_NS)
 		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
@@ -213,6 +251,11 @@ static __always_inline void request_end(struct conn *c, struct walk *k, struct f
 		lg_inc(oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY) ?
 			       LG_REQ_LOST_RING_FULL :
 			       LG_ONEWAY);
+		/* From here on some answers do not come, and nobody can tell which. */
+		if (f->flags & FLOW_LEAVE) {
+			c->flags |= CONN_MUTE;
+			conn_leave(c, k);
+		}
 		return;
 	}
 	/* Already answered and popped: then there is nothing to complete. */
@@ -283,6 +326,14 @@ static __always_inline void response_end(struct conn *c, struct walk *k, struct 
 		lg_inc(oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH) ?
 			       LG_RESP_RING_FULL :
 			       LG_PUSHED);
+		return;
+	}
+	if (c->unsure) {
+		unsure_response(c);
+		lg_inc(LG_RESPONSES);
+		lg_inc(LG_RESP_LATE_ATTACH);
+		if (a->leave)
+			conn_leave(c, k);
 		return;
 	}
 	if (no != c->tail && !c->expired) {

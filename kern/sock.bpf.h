@@ -102,7 +102,8 @@ static __always_inline void conn_addresses(struct conn *c, struct sock *sk, u16 
 {
 	u8 *local = c->role == ROLE_SERVER ? c->daddr : c->saddr;
 	u8 *peer = c->role == ROLE_SERVER ? c->saddr : c->daddr;
-	u16 lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	/* Not skc_num: a reset has put that back. */
+	u16 lport = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	u16 pport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 
 	c->family = family;

@@ -5,10 +5,9 @@
  * socket	sock_send_length and sock_recv_length (kernel 6.3 and later) fire in the kernel's own
  *		send and receive path: only for sockets, with the socket at hand, also for io_uring.
  *		Other system calls pay nothing.
- * syscall	sys_exit, for kernels without those: every system call passes by.
- *
- * Neither needs a hook at entry: registers still hold the arguments at exit, and TCP keeps the
- * time at which a segment left.
+ *		There is no hook at entry: registers still hold the arguments, and TCP keeps the
+ *		time at which a segment left.
+ * syscall	sys_enter and sys_exit, for kernels without those: every system call passes by.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -45,6 +44,8 @@ static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 	k->dir = dir;
 	k->n = n;
 	k->index = 0;
+	k->behind = 0;
+	k->entered_ns = 0;
 	k->tcp = l4 == L4_TCP;
 	k->all_tx = 1;
 	return k;
@@ -258,7 +259,7 @@ __noinline int addr_facts(struct walk *k, u64 addr)
 }
 
 /* Messages of one recvmmsg or sendmmsg that are looked at; further ones show as a gap. */
-#define EXIT_MMSG_MAX 16
+#define EXIT_MMSG_MAX 8
 
 struct exit_ctx {
 	u64 sk;
@@ -269,7 +270,18 @@ struct exit_ctx {
 	u8 l4;
 	u8 probe;
 	u8 why; /* enum ledger */
+	u32 behind; /* bytes of the messages behind this one */
+	u64 entered_ns;
 };
+
+static __always_inline u32 mmsg_len(u64 vec, u32 i)
+{
+	u32 len = 0;
+
+	bpf_probe_read_user(&len, sizeof(len),
+			    (void *)(vec + (u64)i * USER_MMSGHDR_SIZE + USER_MMSGHDR_LEN));
+	return len;
+}
 
 /* As sock_length(): element i of a recvmmsg or sendmmsg, or the one there is. ret: bytes. */
 static __always_inline int exit_bytes(u32 i, const struct exit_ctx *x, int ret)
@@ -290,6 +302,9 @@ static __always_inline int exit_bytes(u32 i, const struct exit_ctx *x, int ret)
 	if (!k)
 		return 1;
 	addr_facts(k, x->sk);
+	k->tcp_start -= x->behind;
+	k->behind = x->behind;
+	k->entered_ns = x->entered_ns;
 	k->all_tx = 0;
 	k->arg2 = x->arg2;
 	k->arg3 = x->arg3;
@@ -315,6 +330,24 @@ static __always_inline u32 probe_dir(enum probe_id probe)
 	default:
 		return DIR_RX;
 	}
+}
+
+/*
+ * A write may block, and its answer may be read, before it returns. Here every system call
+ * passes by anyway, so the time at which sending ones began is worth a look at the clock.
+ */
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
+{
+	u64 *v;
+
+	if (probe_dir(probe_of(nr)) != DIR_TX)
+		return 0;
+	v = bpf_task_storage_get(&entered, bpf_get_current_task_btf(), NULL,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (v)
+		*v = bpf_ktime_get_ns();
+	return 0;
 }
 
 SEC("?tp_btf/sys_exit")
@@ -354,6 +387,15 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 	if (l4 < 0)
 		return 0;
 	x.l4 = l4;
+	if (x.dir == DIR_TX) {
+		u64 *v = bpf_task_storage_get(&entered, bpf_get_current_task_btf(), NULL, 0);
+
+		/* Programs are attached one by one: this call may have begun before. */
+		if (v) {
+			x.entered_ns = *v;
+			*v = 0;
+		}
+	}
 	if (probe == PROBE_SPLICE || probe == PROBE_SENDFILE || flags & MSG_TRUNC_FLAG ||
 	    TASK_IS_COMPAT(bpf_get_current_task_btf()))
 		x.why = LG_BYTES_NO_BUFFER;
@@ -365,11 +407,12 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 	 * ret counts messages, not bytes. Not bpf_loop(): the frame of a callback would be one
 	 * too many.
 	 */
+	for (i = 0; i < EXIT_MMSG_MAX && i < ret; i++)
+		x.behind += mmsg_len(x.arg2, i);
 	for (i = 0; i < EXIT_MMSG_MAX && i < ret; i++) {
-		u64 at = x.arg2 + (u64)i * USER_MMSGHDR_SIZE + USER_MMSGHDR_LEN;
-
-		len = 0;
-		if (bpf_probe_read_user(&len, sizeof(len), (void *)at) || exit_bytes(i, &x, len))
+		len = mmsg_len(x.arg2, i);
+		x.behind -= len;
+		if (exit_bytes(i, &x, len))
 			break;
 	}
 	return 0;

@@ -164,7 +164,9 @@ static __always_inline void walk_message(struct conn *c, struct walk *k, struct 
 		f->syscall = k->syscall;
 	}
 	f->msg_off = f->pos;
-	if (dir != conn_request_dir(c) && c->head != c->tail) {
+	if (dir != conn_request_dir(c) && c->unsure) {
+		s->hint = c->unsure_hint;
+	} else if (dir != conn_request_dir(c) && c->head != c->tail) {
 		struct req_slot *slot = slots_find(c, k->sk, c->head);
 
 		s->hint = slot ? slot->hint : 0;
@@ -282,8 +284,12 @@ __noinline int conn_lose(struct conn *c, struct walk *k, u32 dir)
 		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 		return conn_forget(c, k);
 	}
-	if (dir != conn_request_dir(c))
+	if (dir != conn_request_dir(c)) {
+		/* Of several answers to come, the next to be recognised may be any. */
+		if (c->tail - c->head > 1)
+			conn_unsure(c);
 		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
+	}
 	flow_lose(c, k, dir);
 	return 0;
 }
@@ -296,15 +302,15 @@ static __always_inline u32 detect_dirs(const struct conn *c, u32 dir)
 	return dir == conn_request_dir(c) ? DETECT_REQUEST : DETECT_RESPONSE;
 }
 
+static long detect_piece(u32 i, struct walk **k)
+{
+	return !(*k)->left || (*k)->w.len >= PWIN_ENOUGH || source_fill(*k) ? 1 : 0;
+}
+
+/* Gathers enough to tell: servers like to send a header in pieces. 1024 is UIO_MAXIOV. */
 static __always_inline void detect_fill(struct walk *k)
 {
-	int i;
-
-	/* A few pieces: servers like to send a header in several. */
-	for (i = 0; i < 4; i++) {
-		if (!k->left || k->w.len >= PWIN_ENOUGH || source_fill(k))
-			break;
-	}
+	bpf_loop(1024, detect_piece, &k, 0);
 }
 
 /*
@@ -342,6 +348,8 @@ __noinline int detect(struct conn *c, struct walk *k, u32 dir)
  */
 static __always_inline int detect_due(struct conn *c, struct flow_state *f, u32 dir)
 {
+	if (c->flags & CONN_MUTE)
+		return 0;
 	if (f->carry_len)
 		return 1;
 	if (c->last_dir == dir + 1)

@@ -97,6 +97,11 @@ static size_t make_name(const struct span_rec *r, const char *raw, char *out)
 	size_t n = r->name_len;
 	struct text_out o;
 
+	/* A message that nobody asked for, of a kind without a name. */
+	if (!n && r->status == SPAN_ONEWAY && r->resp_size) {
+		memcpy(out, "push", 4);
+		return 4;
+	}
 	memcpy(name, raw, n);
 	if (ops && ops->name)
 		n = ops->name(name, n);

@@ -94,7 +94,7 @@ static int pin(struct tracer *t, char *err, size_t errlen)
 	}
 	bpf_object__for_each_map(map, t->bpf->obj) {
 		/* .rodata, .bss and the like are no use to readers. */
-		if (strchr(bpf_map__name(map), '.'))
+		if (strchr(bpf_map__name(map), '.') || bpf_map__fd(map) < 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", t->pin_dir, bpf_map__name(map));
 		ret = bpf_map__pin(map, path);
@@ -139,7 +139,10 @@ static enum tracer_error choose_hooks(struct tracer *t, const struct config *cfg
 	bpf_program__set_autoload(t->bpf->progs.on_send, t->socket_hooks);
 	bpf_program__set_autoload(t->bpf->progs.on_recv, t->socket_hooks);
 	bpf_program__set_autoload(t->bpf->progs.on_splice, t->socket_hooks);
+	bpf_program__set_autoload(t->bpf->progs.on_enter, !t->socket_hooks);
 	bpf_program__set_autoload(t->bpf->progs.on_exit, !t->socket_hooks);
+	/* Only on_enter and on_exit use it. */
+	bpf_map__set_autocreate(t->bpf->maps.entered, !t->socket_hooks);
 	return TRACER_OK;
 }
 
@@ -191,6 +194,7 @@ static enum tracer_error attach(struct tracer *t, char *err, size_t errlen)
 		{ t->bpf->progs.on_send, &t->bpf->links.on_send, t->socket_hooks },
 		{ t->bpf->progs.on_recv, &t->bpf->links.on_recv, t->socket_hooks },
 		{ t->bpf->progs.on_splice, &t->bpf->links.on_splice, t->socket_hooks },
+		{ t->bpf->progs.on_enter, &t->bpf->links.on_enter, !t->socket_hooks },
 		{ t->bpf->progs.on_exit, &t->bpf->links.on_exit, !t->socket_hooks },
 	};
 

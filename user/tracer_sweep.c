@@ -244,6 +244,8 @@ int tracer_info(struct tracer *t, struct tracer_info *out)
 	if (!uname(&uts))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", uts.release);
 	bpf_object__for_each_map(map, t->bpf->obj) {
+		if (bpf_map__fd(map) < 0)
+			continue;
 		info.maps++;
 		info.map_memory += map_memory(bpf_map__fd(map));
 	}

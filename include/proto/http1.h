@@ -55,7 +55,7 @@ PROTO_FN int http1_chunk(const struct pwin *w, struct pstate *s, struct pmsg *m)
 	} else {
 		size = s->left;
 	}
-	eol = http1_find(w, pos, len, '\n');
+	eol = swar_find(w, pos, len, '\n');
 	if (eol >= len) {
 		if (s->stage == HTTP1_CHUNK && len - start < PWIN_ENOUGH)
 			return PARSE_MORE;

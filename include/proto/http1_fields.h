@@ -165,19 +165,21 @@ PROTO_INLINE int http1_begins_field(__u8 c)
 /* Takes whole field lines from offset line on. */
 PROTO_FN __u64 http1_lines(const struct pwin *w, struct pstate *s, __u32 line)
 {
-	__u32 pos = line, len, eol, i;
+	__u32 pos, len, eol, i;
 	__u64 x, t;
 	__u8 c;
 
 	if (!w || !s)
 		return HTTP1_AT_BAD;
 	len = w->len;
+	line = swar_bound(line);
+	pos = swar_bound(line);
 	for (i = 0; i < HTTP1_STEPS; i++) {
 		if (pos >= len)
 			break;
 		t = swar_eq(swar_load(w, pos), '\n');
 		if (!t) {
-			pos += 8;
+			pos = swar_bound(pos + 8);
 			continue;
 		}
 		eol = pos + swar_first(t);
@@ -197,7 +199,8 @@ PROTO_FN __u64 http1_lines(const struct pwin *w, struct pstate *s, __u32 line)
 		     http1_transfer(x) || s->flags & (HTTP1_IN_CL | HTTP1_IN_TE)) &&
 		    http1_field(w, s, line, eol) == PARSE_BAD)
 			return HTTP1_AT_BAD;
-		line = pos = eol + 1;
+		line = swar_bound(eol + 1);
+		pos = swar_bound(eol + 1);
 	}
 	return line | pos << 16;
 }
@@ -215,7 +218,7 @@ PROTO_INLINE int http1_fields(const struct pwin *w, struct pstate *s, struct pms
 	before = m->consumed;
 	line = w->off + before;
 	if (s->stage == HTTP1_LINE || s->stage == HTTP1_TRAILER_LINE) {
-		eol = http1_find(w, line, len, '\n');
+		eol = swar_find(w, line, len, '\n');
 		if (eol < len)
 			s->stage++; /* HTTP1_FIELDS, HTTP1_TRAILERS */
 		line = eol < len ? eol + 1 : eol;

@@ -62,27 +62,6 @@ PROTO_INLINE int http1_tchar(__u8 c)
 	return 0;
 }
 
-/* Offset of the first byte c in [off, end), or end. */
-PROTO_FN __u32 http1_find(const struct pwin *w, __u32 off, __u32 end, __u32 c)
-{
-	__u64 t;
-	__u32 i;
-
-	if (!w)
-		return end;
-	for (i = 0; i <= PWIN_SIZE / 8; i++) {
-		if (off >= end)
-			return end;
-		t = swar_eq(swar_load(w, off), c);
-		if (t) {
-			off += swar_first(t);
-			return off < end ? off : end;
-		}
-		off += 8;
-	}
-	return end;
-}
-
 /*
  * The name's second piece, from the target at [off, end), which holds no query: RFC 9112, 3.2.
  * An absolute-form without a path means "/": the authority's second slash stands for it.
@@ -97,14 +76,14 @@ PROTO_FN int http1_path(const struct pwin *w, struct pmsg *m, __u32 off, __u32 e
 	if (off < end && first != '/' && first != '*') {
 		if (m->hint == HTTP1_HINT_CONNECT) {
 			/* Authority-form has no user information; never show it if it does. */
-			at = http1_find(w, off, end, '@');
+			at = swar_find(w, off, end, '@');
 			if (at < end)
 				off = at + 1;
 		} else {
-			at = http1_find(w, off, end, ':');
+			at = swar_find(w, off, end, ':');
 			if (at + 2 < end && pwin_u8(w, at + 1) == '/' &&
 			    pwin_u8(w, at + 2) == '/') {
-				off = http1_find(w, at + 3, end, '/');
+				off = swar_find(w, at + 3, end, '/');
 				if (off >= end) {
 					off = at + 2;
 					end = at + 3;
@@ -153,38 +132,29 @@ PROTO_FN __u32 http1_token(const struct pwin *w, __u32 off, __u32 end)
 }
 
 /*
- * A request target at [off, end), end at most PWIN_ENOUGH further. In the lower half: offset of
- * the blank or control character behind it, or end; in the upper: of its query or fragment, 0 if
- * it has none.
+ * Offset of the first blank or control character in [off, end), or of the first query or
+ * fragment if that is asked for; end if there is none. end is at most PWIN_ENOUGH further.
  */
-PROTO_FN __u64 http1_target(const struct pwin *w, __u32 off, __u32 end)
+PROTO_FN __u32 http1_target(const struct pwin *w, __u32 off, __u32 end, __u32 query)
 {
-	__u32 i, k, stop = 0;
-	__u64 x, t, q;
+	const __u64 ask = query ? ~0ULL : 0;
+	__u64 x, t;
+	__u32 i;
 
 	if (!w)
 		return end;
 	for (i = 0; i <= PWIN_ENOUGH / 8; i++) {
 		if (off >= end)
-			break;
+			return end;
 		x = swar_load(w, off);
-		t = swar_below(x, ' ' + 1);
-		if (!stop) {
-			q = swar_eq(x, '?') | swar_eq(x, '#');
-			if (q)
-				stop = off + swar_first(q);
-		}
+		t = swar_below(x, ' ' + 1) | ((swar_eq(x, '?') | swar_eq(x, '#')) & ask);
 		if (t) {
-			k = off + swar_first(t);
-			if (k < end)
-				end = k;
-			break;
+			off += swar_first(t);
+			return off < end ? off : end;
 		}
 		off += 8;
 	}
-	if (stop >= end)
-		stop = 0;
-	return (__u64)stop << 32 | end;
+	return end;
 }
 
 /* The request line (RFC 9112, 3), after empty lines. */
@@ -224,9 +194,10 @@ PROTO_INLINE int http1_request_line(const struct pwin *w, struct pstate *s, stru
 	m->name_off[0] = start;
 	m->name_len[0] = n + 1;
 	start = pos + 1;
-	x = http1_target(w, start, limit);
-	pos = x;
-	stop = x >> 32 ? x >> 32 : pos;
+	stop = pos = http1_target(w, start, limit, 1);
+	c = pwin_u8(w, pos);
+	if (pos < limit && (c == '?' || c == '#'))
+		pos = http1_target(w, pos, limit, 0);
 	if (pos < limit) {
 		if (pwin_u8(w, pos) != ' ' || pos == start)
 			return PARSE_BAD;

@@ -333,7 +333,7 @@ PROTO_INLINE int redis_start_response(const struct pwin *w, struct pstate *s, st
 {
 	__u32 off, len, hint, eol;
 	int push = REDIS_PUSH_NONE;
-	__u64 v;
+	__u64 v, n;
 	__u8 c;
 
 	len = w->len;
@@ -352,8 +352,10 @@ PROTO_INLINE int redis_start_response(const struct pwin *w, struct pstate *s, st
 	if (hint == REDIS_HINT_SYNC && c == '$') {
 		/* SYNC: the snapshot follows, without a CRLF behind it, or up to a marker. */
 		eol = redis_eol(w, off);
+		if (eol >= w->off + PWIN_ENOUGH)
+			return PARSE_BAD;
 		if (eol >= len)
-			return len - w->off < PWIN_ENOUGH ? PARSE_MORE : PARSE_BAD;
+			return PARSE_MORE;
 		m->consumed = eol + 1 - w->off;
 		s->left = 0;
 		s->flags = REDIS_LEAVES;
@@ -367,18 +369,34 @@ PROTO_INLINE int redis_start_response(const struct pwin *w, struct pstate *s, st
 			m->flags |= PMSG_ONEWAY;
 		else if (hint == REDIS_HINT_SYNC)
 			s->flags = REDIS_LEAVES;
-	} else if (c == '>' || (c == '*' && hint != REDIS_HINT_PLAIN)) {
+	} else if (c == '*' || c == '>') {
 		v = redis_int_short(w, off);
 		if (!v)
 			return PARSE_MORE;
-		if (!(v & (REDIS_INT_NULL | REDIS_INT_STREAM | REDIS_INT_BAD)) && (__u32)v >= 2)
-			push = redis_push(w, off + redis_int_len(v));
+		if (v & (REDIS_INT_NULL | REDIS_INT_STREAM | REDIS_INT_BAD)) {
+			if (c == '>')
+				m->flags |= PMSG_ONEWAY;
+			return PARSE_OK;
+		}
+		off += redis_int_len(v);
+		if ((__u32)v >= 2 && (c == '>' || hint != REDIS_HINT_PLAIN))
+			push = redis_push(w, off);
 		if (push == REDIS_PUSH_MORE)
 			return PARSE_MORE;
 		if (push == REDIS_PUSH_CONFIRM && hint & REDIS_HINT_SUBSCRIBE)
 			s->left = hint & 0x7f ? hint & 0x7f : 1;
 		else if (c == '>' || push != REDIS_PUSH_NONE)
 			m->flags |= PMSG_ONEWAY;
+		/* The kind of a delivery is its name. */
+		if (m->flags & PMSG_ONEWAY && push != REDIS_PUSH_NONE) {
+			n = redis_int_short(w, off);
+			m->name_off[0] = off + redis_int_len(n);
+			m->name_len[0] = n;
+		}
+		/* The array's own token is taken here. */
+		s->flags = REDIS_NESTED;
+		s->left += (__u64)(__u32)v - 1;
+		m->consumed = off - w->off;
 	}
 	return PARSE_OK;
 }

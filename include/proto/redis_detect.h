@@ -92,13 +92,11 @@ PROTO_FN int redis_known(const struct pwin *w, __u32 off, __u32 n, __u32 alone)
 }
 
 /* A known inline command on a line that is whole. */
-PROTO_FN int redis_detect_inline(const struct pwin *w)
+PROTO_INLINE int redis_detect_inline(const struct pwin *w)
 {
 	__u32 off, n, left;
 	__u8 c;
 
-	if (!w)
-		return 0;
 	off = w->off;
 	left = pwin_left(w);
 	n = redis_word(w, off, w->len);
@@ -131,13 +129,11 @@ PROTO_FN int redis_detect_inline(const struct pwin *w)
  * "*<n>\r\n$<len>\r\n<word>\r\n". Both bits if the word is not a known command: a reply can look
  * so too.
  */
-PROTO_FN int redis_detect_request(const struct pwin *w)
+PROTO_INLINE int redis_detect_request(const struct pwin *w)
 {
 	__u32 off, n;
 	__u64 v;
 
-	if (!w)
-		return 0;
 	off = w->off;
 	if (pwin_u8(w, off) != '*')
 		return redis_detect_inline(w);
@@ -238,14 +234,12 @@ PROTO_INLINE int redis_type(__u8 c)
 	return c < 64 ? 0x64003d3a00000000ULL >> c & 1 : c == '_' || c == '|' || c == '~';
 }
 
-PROTO_FN int redis_detect_response(const struct pwin *w)
+PROTO_INLINE int redis_detect_response(const struct pwin *w)
 {
 	__u32 off, len, n;
 	__u64 v;
 	__u8 c, d;
 
-	if (!w)
-		return 0;
 	off = w->off;
 	len = w->len;
 	c = pwin_u8(w, off);
@@ -305,11 +299,15 @@ PROTO_FN int redis_detect_response(const struct pwin *w)
 PROTO_FN int redis_detect(const struct pwin *w, __u32 dirs)
 {
 	int r = 0;
+	__u8 c;
 
 	if (!w)
 		return 0;
 	if (!pwin_left(w))
 		return DETECT_MORE;
+	c = pwin_u8(w, w->off);
+	if (!redis_type(c) && ((c | 0x20) < 'a' || (c | 0x20) > 'z'))
+		return 0;
 	if (dirs & DETECT_REQUEST) {
 		r = redis_detect_request(w);
 		if (r & DETECT_RESPONSE)

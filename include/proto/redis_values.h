@@ -27,6 +27,7 @@ enum redis_flags {
 /*
  * Values taken in one call. The window's end stops most calls first; the next call goes on.
  */
+#define REDIS_FIRST    16 /* values taken before the loop */
 #define REDIS_STEPS    32
 
 #define REDIS_CRLF ('\r' | '\n' << 8)
@@ -95,23 +96,9 @@ PROTO_INLINE __u64 redis_int_short(const struct pwin *w, __u32 off)
 }
 
 /* Offset of the first LF in [off, w->len), or w->len. */
-PROTO_FN __u32 redis_eol(const struct pwin *w, __u32 off)
+PROTO_INLINE __u32 redis_eol(const struct pwin *w, __u32 off)
 {
-	__u32 i, len;
-	__u64 t;
-
-	if (!w)
-		return 0;
-	len = w->len;
-	for (i = 0; i <= PWIN_SIZE / 8 && off < len; i++) {
-		t = swar_eq(swar_load(w, off), '\n');
-		if (t) {
-			off += swar_first(t);
-			return off < len ? off : len;
-		}
-		off += 8;
-	}
-	return len;
+	return swar_find(w, off, w->len, '\n');
 }
 
 /*
@@ -171,7 +158,7 @@ PROTO_FN __u64 redis_token(const struct pwin *w, struct pstate *s, __u32 off)
 	} else if (c != '*' && c != '~' && c != '>' && c != '=' && c != '!') {
 		return REDIS_TOKEN_BAD;
 	}
-	v = redis_int(w, off);
+	v = redis_int_short(w, off);
 	if (!v)
 		return 0;
 	if (v & REDIS_INT_BAD)
@@ -219,6 +206,63 @@ PROTO_FN __u64 redis_token(const struct pwin *w, struct pstate *s, __u32 off)
 }
 
 /*
+ * Values from w->off + m->consumed on, until s->left are taken. PARSE_OK: the message is
+ * complete with m->skip; PARSE_MORE: it is not.
+ */
+PROTO_FN int redis_values(const struct pwin *w, struct pstate *s, struct pmsg *m)
+{
+	__u32 pos, len, i;
+	__u64 n;
+	__u8 c;
+
+	if (!w || !s || !m)
+		return PARSE_BAD;
+	len = w->len;
+	pos = w->off + m->consumed;
+	if (s->stage == REDIS_LINE) {
+		pos = redis_eol(w, pos);
+		if (pos >= len) {
+			m->consumed = len - w->off;
+			return PARSE_MORE;
+		}
+		pos++;
+	}
+	s->stage = REDIS_VALUES;
+	for (i = 0; i < REDIS_STEPS; i++) {
+		if (!s->left) {
+			if (!s->count)
+				break;
+			s->left = 1;
+		}
+		if (pos >= len)
+			break;
+		c = pwin_u8(w, pos);
+		if ((c == '-' || c == '!') && s->left == 1 && !(s->flags & REDIS_NESTED)) {
+			m->flags |= PMSG_ERROR;
+			s->flags &= ~REDIS_LEAVES;
+		}
+		n = redis_token(w, s, pos);
+		if (!n)
+			break;
+		if (n == REDIS_TOKEN_BAD)
+			return PARSE_BAD;
+		if (n == REDIS_TOKEN_LINE) {
+			s->stage = REDIS_LINE;
+			pos = len;
+			break;
+		}
+		if (n > len - pos) {
+			m->skip = n - (len - pos);
+			pos = len;
+			break;
+		}
+		pos += n;
+	}
+	m->consumed = pos - w->off;
+	return s->left || s->count || s->stage == REDIS_LINE ? PARSE_MORE : PARSE_OK;
+}
+
+/*
  * redis_token() for the most frequent, which need no call: a bulk string of up to 99 bytes, a
  * line that ends in the first eight. *n: bytes taken. False: not one of these, or incomplete.
  */
@@ -259,72 +303,25 @@ PROTO_INLINE int redis_short(const struct pwin *w, struct pstate *s, __u32 pos, 
 }
 
 /*
- * Values from w->off + m->consumed on, until s->left are taken. PARSE_OK: the message is
- * complete with m->skip; PARSE_MORE: it is not.
+ * As redis_values(), and tells the walker. The first few values need no call when they are short:
+ * that is all there is in most messages.
  */
-PROTO_FN int redis_values(const struct pwin *w, struct pstate *s, struct pmsg *m)
+PROTO_INLINE int redis_rest(const struct pwin *w, struct pstate *s, struct pmsg *m)
 {
-	__u32 pos, len, i;
+	__u32 pos = w->off + m->consumed, i;
+	int r = PARSE_OK;
 	__u64 n;
-	__u8 c;
 
-	if (!w || !s || !m)
-		return PARSE_BAD;
-	len = w->len;
-	pos = w->off + m->consumed;
-	if (s->stage == REDIS_LINE) {
-		pos = redis_eol(w, pos);
-		if (pos >= len) {
-			m->consumed = len - w->off;
-			return PARSE_MORE;
-		}
-		pos++;
-	}
-	s->stage = REDIS_VALUES;
-	for (i = 0; i < REDIS_STEPS; i++) {
-		if (!s->left) {
-			if (!s->count)
-				break;
-			s->left = 1;
-		}
-		if (pos >= len)
+	for (i = 0; i < REDIS_FIRST; i++) {
+		if (!s->left || s->stage != REDIS_VALUES || !redis_short(w, s, pos, &n) ||
+		    n > w->len - pos)
 			break;
-		c = pwin_u8(w, pos);
-		if ((c == '-' || c == '!') && s->left == 1 && !(s->flags & REDIS_NESTED)) {
-			m->flags |= PMSG_ERROR;
-			s->flags &= ~REDIS_LEAVES;
-		}
-		if (redis_short(w, s, pos, &n)) {
-			s->left--;
-		} else {
-			n = redis_token(w, s, pos);
-			if (!n)
-				break;
-			if (n == REDIS_TOKEN_BAD)
-				return PARSE_BAD;
-			if (n == REDIS_TOKEN_LINE) {
-				s->stage = REDIS_LINE;
-				pos = len;
-				break;
-			}
-		}
-		if (n > len - pos) {
-			m->skip = n - (len - pos);
-			pos = len;
-			break;
-		}
+		s->left--;
 		pos += n;
 	}
 	m->consumed = pos - w->off;
-	return s->left || s->count || s->stage == REDIS_LINE ? PARSE_MORE : PARSE_OK;
-}
-
-/* As redis_values(), and tells the walker. */
-PROTO_INLINE int redis_rest(const struct pwin *w, struct pstate *s, struct pmsg *m)
-{
-	int r;
-
-	r = redis_values(w, s, m);
+	if (s->left || s->count || s->stage != REDIS_VALUES)
+		r = redis_values(w, s, m);
 	if (r == PARSE_OK) {
 		m->flags |= PMSG_END;
 		if (s->flags & REDIS_LEAVES)
