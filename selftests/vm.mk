@@ -40,7 +40,7 @@ vm-guest: kernel-test-bin
 # 77: skipped, and said so.
 $(VM_CHECKS): vm-%: vm-guest
 	$(Q)O=$(abspath $O) tools/run-vm -t 2400 -o $O/vm/$* $* selftests/kernel-tests vm-$* \
-		--quick $(E2E_ARGS); rc=$$?; [ $$rc = 77 ] || exit $$rc
+		--quick --default-hooks $(E2E_ARGS); rc=$$?; [ $$rc = 77 ] || exit $$rc
 
 native: kernel-test-bin
 	$(Q)BUILD=$(abspath $O) selftests/kernel-tests native $(E2E_ARGS)

@@ -19,6 +19,8 @@ from lib import runner  # noqa: E402
 def main():
     p = argparse.ArgumentParser(description="spand's end-to-end tests")
     p.add_argument("--quick", action="store_true", help="leave out the heavy cases")
+    p.add_argument("--default-hooks", action="store_true",
+                   help="cases for several hook modes: only in the one that the kernel gets")
     p.add_argument("-k", dest="only", action="append", metavar="NAME",
                    help="only cases whose name contains NAME")
     p.add_argument("--list", action="store_true", help="show the names and stop")

@@ -187,13 +187,16 @@ def load(folder):
     return out
 
 
-def plan(cases, quick, only):
+def plan(cases, quick, only, default_hooks=False):
     """(name, function, hooks) so that cases which share a daemon follow each other."""
     jobs = []
     for name, fn in cases:
         if quick and fn.e2e["heavy"]:
             continue
+        best = "socket" if kernel_release() >= (6, 3) else "syscall"
         for hooks in fn.e2e["hooks"]:
+            if default_hooks and fn.e2e["hooks"] != AUTO and hooks != best:
+                continue
             full = name if fn.e2e["hooks"] == AUTO else "%s[%s]" % (name, hooks)
             if not only or any(o in full for o in only):
                 jobs.append((full, fn, hooks))
@@ -260,7 +263,7 @@ def main(args):
     threading.excepthook = lambda a: traceback.print_exception(
         a.exc_type, a.exc_value, a.exc_traceback)
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    jobs = plan(load(folder), args.quick, args.only)
+    jobs = plan(load(folder), args.quick, args.only, args.default_hooks)
     if args.list:
         for name, _, _ in jobs:
             print(name)
