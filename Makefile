@@ -130,7 +130,7 @@ clean:
 FORMAT_SRC = $(filter-out vmlinux.h,$(wildcard *.h kern/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h \
 	include/*/*.h selftests/*/*.[ch]))
 format:
-	clang-format -i $(FORMAT_SRC)
+	$(Q)clang-format -i $(FORMAT_SRC)
 format-check:
 	$(Q)clang-format --dry-run -Werror $(FORMAT_SRC)
 

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #endif
 
-#define SPAND_COMM_LEN 16
-#define SPAND_NAME_MAX 128    /* bytes of a span's name that leave the kernel */
+#define SPAND_COMM_LEN	  16
+#define SPAND_NAME_MAX	  128 /* bytes of a span's name that leave the kernel */
 #define SPAND_CAPTURE_MAX 512 /* bytes of one message's prefix, with capture on */
-#define SPAND_PIN_DIR "/sys/fs/bpf/spand"
+#define SPAND_PIN_DIR	  "/sys/fs/bpf/spand"
 
 /* Every record in the ring begins with its type and length. */
 enum rec_type {
@@ -49,8 +49,8 @@ enum span_flags {
 };
 
 /* The family of saddr/daddr; v4-mapped addresses are recorded as AF_INET. */
-#define SPAND_AF_UNIX 1
-#define SPAND_AF_INET 2
+#define SPAND_AF_UNIX  1
+#define SPAND_AF_INET  2
 #define SPAND_AF_INET6 10
 
 /*
@@ -61,13 +61,13 @@ enum span_flags {
  * resp_cap of the response's.
  */
 struct span_rec {
-	__u8 type;   /* REC_SPAN */
-	__u8 proto;  /* enum spand_proto */
-	__u16 len;   /* of the whole record, bytes */
-	__u8 kind;   /* enum span_kind */
-	__u8 status; /* enum span_status */
-	__u8 flags;  /* enum span_flags */
-	__u8 l4;     /* enum span_l4 */
+	__u8 type;	/* REC_SPAN */
+	__u8 proto;	/* enum spand_proto */
+	__u16 len;	/* of the whole record, bytes */
+	__u8 kind;	/* enum span_kind */
+	__u8 status;	/* enum span_status */
+	__u8 flags;	/* enum span_flags */
+	__u8 l4;	/* enum span_l4 */
 	__u64 start_ns; /* first byte of the request */
 	__u64 ttfb_ns;	/* from start_ns to the first byte of the response */
 	__u64 dur_ns;	/* from start_ns to the last byte of the response */
@@ -152,13 +152,15 @@ static inline __u64 spand_span_id(__u64 link, __u32 kind)
  *	LG_REQUESTS = LG_SPANS + LG_NO_RESPONSE + LG_ONEWAY + open + all LG_REQ_LOST_*
  *	LG_RESPONSES = LG_SPANS + LG_PUSHED + all LG_RESP_*
  *
- * where open is the sum over conns of (tail - head - expired). Bytes, of sockets that pass the filters:
+ * where open is the sum over conns of (tail - head - expired). Bytes, of sockets that pass the
+ *filters:
  *
  *	LG_BYTES = LG_BYTES_MESSAGE + all other LG_BYTES_*
  *
  * Names in JSON are in user/ledger.c, tied to this by a static assertion.
  */
 /* X(NAME, name): enumerator and field. */
+/* clang-format off */
 #define LEDGER_LIST(X) \
 	X(REQUESTS, requests) /* requests whose first byte was recognised */ \
 	X(RESPONSES, responses) /* responses that ended, or were given up */ \
@@ -200,12 +202,10 @@ static inline __u64 spand_span_id(__u64 link, __u32 kind)
 	X(CONN_FULL, conn_full) /* events: no room for a connection's state */ \
 	X(IO_URING, io_uring) /* events: socket calls made by io_uring */ \
 	X(FILTERED, filtered) /* events: socket calls of filtered processes or ports */
+/* clang-format on */
 
 #define LEDGER_ENUM(upper, lower) LG_##upper,
-enum ledger {
-	LEDGER_LIST(LEDGER_ENUM)
-	LG_MAX
-};
+enum ledger { LEDGER_LIST(LEDGER_ENUM) LG_MAX };
 #undef LEDGER_ENUM
 
 /* The map's value: so that bpftool prints names. */
@@ -227,22 +227,22 @@ enum flow_flags {
 };
 
 struct flow_state {
-	__u64 pos;	   /* stream offset up to which this direction is processed */
-	__u64 skip;	   /* bytes after pos that need no reading */
-	__u64 msg_off;	   /* stream offset of the current message's first byte */
-	__u64 msg_ns;	   /* when that byte moved */
-	__u64 last_ns;	   /* when the last byte moved */
-	__u32 base;	   /* TCP sequence number of stream offset 0 */
+	__u64 pos;     /* stream offset up to which this direction is processed */
+	__u64 skip;    /* bytes after pos that need no reading */
+	__u64 msg_off; /* stream offset of the current message's first byte */
+	__u64 msg_ns;  /* when that byte moved */
+	__u64 last_ns; /* when the last byte moved */
+	__u32 base;    /* TCP sequence number of stream offset 0 */
 	__u32 status_code;
-	__u16 flags;	   /* enum flow_flags */
-	__u16 carry_len;   /* bytes of a cut header kept in the map carries */
-	__u16 syscall;	   /* that moved the message's first byte */
+	__u16 flags;	 /* enum flow_flags */
+	__u16 carry_len; /* bytes of a cut header kept in the map carries */
+	__u16 syscall;	 /* that moved the message's first byte */
 	__u16 cap_len;
-	__u64 ps[3];	   /* struct pstate */
+	__u64 ps[3]; /* struct pstate */
 };
 
 /* What is known of a response once it has ended. */
-struct answer {
+struct resp_info {
 	__u64 begin_ns; /* its first byte */
 	__u64 end_ns;
 	__u64 size; /* bytes */
@@ -268,7 +268,7 @@ struct req_slot {
 	__u16 name_len;
 	__u16 cap_len;
 	__u8 name[SPAND_NAME_MAX];
-	struct answer early; /* with SLOT_ANSWERED */
+	struct resp_info early; /* with SLOT_ANSWERED */
 };
 
 enum slot_flags {
@@ -303,13 +303,13 @@ enum conn_role {
 
 /* conn.flags */
 enum conn_flags {
-	CONN_LATE = 1 << 0,	 /* bytes had moved before the state was made */
-	CONN_LATCHED = 1 << 1,	 /* evidence for proto from both directions */
-	CONN_IGNORE = 1 << 2,	 /* does not pass the filters (for filter_gen) */
-	CONN_BASES = 1 << 3,	 /* both flow bases are known */
-	CONN_LEFT = 1 << 4,	 /* the connection left its protocol; detection begins again */
-	CONN_MUTE = 1 << 6,	 /* and it never does: its requests can't be paired */
-	CONN_LINKED = 1 << 5,	 /* link can be computed: bases or inodes of both ends known */
+	CONN_LATE = 1 << 0,    /* bytes had moved before the state was made */
+	CONN_LATCHED = 1 << 1, /* evidence for proto from both directions */
+	CONN_IGNORE = 1 << 2,  /* does not pass the filters (for filter_gen) */
+	CONN_BASES = 1 << 3,   /* both flow bases are known */
+	CONN_LEFT = 1 << 4,    /* the connection left its protocol; detection begins again */
+	CONN_MUTE = 1 << 6,    /* and it never does: its requests can't be paired */
+	CONN_LINKED = 1 << 5,  /* link can be computed: bases or inodes of both ends known */
 };
 
 struct carry_key {
@@ -348,7 +348,7 @@ struct conn {
 	__u64 peer_sk;	  /* AF_UNIX: key of the other end's state */
 	__u64 cgroup_id;
 	__u64 born_ns;
-	__u64 early_ns;	/* when the last of those came */
+	__u64 early_ns; /* when the last of those came */
 	__u16 attempts; /* detections that found nothing */
 	__u16 until;	/* changes of direction to pass over before the next attempt */
 	__u8 flags;	/* enum conn_flags */
@@ -376,20 +376,20 @@ struct conn {
 
 /* What user space tells the programs; map config, one entry, replaced as a whole. */
 struct spand_cfg {
-	__u32 gen;	     /* moves with every change of a filter; never 0 */
+	__u32 gen; /* moves with every change of a filter; never 0 */
 	__u32 self_tgid;
-	__u32 sampling;	     /* 1 in this many requests; 0 and 1: all */
-	__u32 capture_len;   /* bytes of prefix per message; 0: off */
-	__u32 syscalls;	     /* mask of enum probe_id: which are traced */
-	__u8 pids_only;	     /* only FILTER_BY_PID entries */
-	__u8 comms;	     /* there are FILTER_BY_COMM entries */
-	__u8 include_comms;  /* only comms marked 1 */
-	__u8 ports_only;     /* only FILTER_BY_PORT entries (either end) */
-	__u8 cgroups_only;   /* only FILTER_BY_CGROUP entries */
+	__u32 sampling;	    /* 1 in this many requests; 0 and 1: all */
+	__u32 capture_len;  /* bytes of prefix per message; 0: off */
+	__u32 syscalls;	    /* mask of enum probe_id: which are traced */
+	__u8 pids_only;	    /* only FILTER_BY_PID entries */
+	__u8 comms;	    /* there are FILTER_BY_COMM entries */
+	__u8 include_comms; /* only comms marked 1 */
+	__u8 ports_only;    /* only FILTER_BY_PORT entries (either end) */
+	__u8 cgroups_only;  /* only FILTER_BY_CGROUP entries */
 	__u8 pad[3];
 	__u64 request_timeout_ns; /* unanswered requests become no_response; 0: never */
-	__u32 capture_protos; /* mask of 1 << enum spand_proto */
-	__u32 deny_headers;   /* how many FILTER_BY_HEADER entries there are */
+	__u32 capture_protos;	  /* mask of 1 << enum spand_proto */
+	__u32 deny_headers;	  /* how many FILTER_BY_HEADER entries there are */
 };
 
 /* Keys of the filter maps: entries of another generation do not count. */
@@ -401,7 +401,7 @@ struct filter_key {
 };
 
 enum filter_kind {
-	FILTER_BY_PID = 1,	   /* a: tgid; value 1 include, 2 exclude */
+	FILTER_BY_PID = 1,    /* a: tgid; value 1 include, 2 exclude */
 	FILTER_BY_COMM = 2,   /* a, b: the 16 bytes of comm; value 1 include, 2 exclude */
 	FILTER_BY_PORT = 3,   /* a: port, host order; value 1 */
 	FILTER_BY_CGROUP = 4, /* a: cgroup id; value 1 */

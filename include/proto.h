@@ -30,15 +30,15 @@
 #define PROTO_REGISTER(name, priority, label) /* read by tools/gen-protos */
 
 #ifdef __bpf__
-#define PROTO_FN __attribute__((noinline))
+#define PROTO_FN     __attribute__((noinline))
 #define PROTO_INLINE static inline __attribute__((always_inline))
 #else
-#define PROTO_FN static inline __attribute__((unused))
+#define PROTO_FN     static inline __attribute__((unused))
 #define PROTO_INLINE static inline __attribute__((unused))
 #endif
 
 /* What a window can hold: a power of two, so that one mask satisfies the verifier. */
-#define PWIN_SIZE 1024
+#define PWIN_SIZE   1024
 /*
  * A window with at least this many bytes from w->off on must be accepted or refused:
  * PARSE_MORE is only allowed below it, because no more than this is carried over.
@@ -80,15 +80,15 @@ enum parse_result {
 
 /* pmsg.flags */
 enum pmsg_flags {
-	PMSG_BEGIN = 1 << 0,	/* this call took the message's first byte: name/status are set */
-	PMSG_END = 1 << 1,	/* the message ends after consumed + skip bytes */
-	PMSG_ONEWAY = 1 << 2,	/* nobody answers this (request) / it answers nobody (response) */
-	PMSG_ERROR = 1 << 3,	/* a response that tells of an error */
+	PMSG_BEGIN = 1 << 0,  /* this call took the message's first byte: name/status are set */
+	PMSG_END = 1 << 1,    /* the message ends after consumed + skip bytes */
+	PMSG_ONEWAY = 1 << 2, /* nobody answers this (request) / it answers nobody (response) */
+	PMSG_ERROR = 1 << 3,  /* a response that tells of an error */
 	PMSG_UNTIL_CLOSE = 1 << 4, /* the rest of this direction belongs to the message */
-	PMSG_LEAVE = 1 << 5,	/* after this message the connection speaks something else */
-	PMSG_INTERIM = 1 << 6,	/* with BEGIN|END: belongs to the request, does not answer it
-				 * (HTTP 1xx): only the time of its first byte is kept */
-	PMSG_STATUS = 1 << 7,	/* status_code is set by this call (may come after BEGIN) */
+	PMSG_LEAVE = 1 << 5,	   /* after this message the connection speaks something else */
+	PMSG_INTERIM = 1 << 6,	   /* with BEGIN|END: belongs to the request, does not answer it
+				    * (HTTP 1xx): only the time of its first byte is kept */
+	PMSG_STATUS = 1 << 7,	   /* status_code is set by this call (may come after BEGIN) */
 };
 
 /*
@@ -105,7 +105,7 @@ struct pmsg {
 	__u32 status_code; /* protocol's own number (HTTP 200, ...), 0 if it has none */
 	__u8 hint;	   /* request: given to the response's pstate.hint */
 	__u8 pad[3];
-	__u64 id;	   /* multiplexed protocols: what pairs request and response */
+	__u64 id; /* multiplexed protocols: what pairs request and response */
 };
 
 /*

@@ -8,7 +8,7 @@
 #include "arch.bpf.h"
 #include "conn.bpf.h"
 
-#define MSG_PEEK_FLAG 0x02
+#define MSG_PEEK_FLAG  0x02
 #define MSG_TRUNC_FLAG 0x20
 
 static __always_inline enum probe_id probe_of(u32 nr)
@@ -290,10 +290,10 @@ __noinline int call_bytes(struct walk *k)
 	}
 	if (dir == DIR_TX)
 		/* The messages of one sendmmsg may have left together. */
-		k->start_ns = k->entered_ns ? k->entered_ns :
-			      !k->tcp	? unix_departure(c, k) :
-			      k->index ? tcp_departure(k, f->msg_ns - 1) :
-					 tcp_departure(k, f->last_ns);
+		k->start_ns = k->entered_ns ? k->entered_ns
+			      : !k->tcp	    ? unix_departure(c, k)
+			      : k->index    ? tcp_departure(k, f->msg_ns - 1)
+					    : tcp_departure(k, f->last_ns);
 	k->partner = dir == DIR_RX && (!k->tcp || tx_behind(c, k) > 0);
 	k->op_off = f->pos + f->carry_len;
 	if (flow_at_boundary(f)) {

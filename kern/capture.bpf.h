@@ -15,7 +15,7 @@ struct redact {
 	struct walk *k;
 	struct spand_cfg *cfg;
 	u32 len;
-	u32 hash;    /* of the line's name so far */
+	u32 hash; /* of the line's name so far */
 	u8 in_name;
 	u8 at_start; /* of a line */
 	u8 masking;

@@ -17,7 +17,7 @@ static const struct conn new_conn = { .lock = 1 };
  * Turns of waiting for the lock: some milliseconds. It is held for one call's walk, by a program
  * that can't be preempted; a write of thousands of requests takes that long.
  */
-#define LOCK_TURNS (1 << 20)
+#define LOCK_TURNS  (1 << 20)
 /* Turns of waiting for another thread's write to be processed before its answer is looked at. */
 #define EARLY_TURNS 1024
 
@@ -65,8 +65,8 @@ static __always_inline int tcp_was_idle(const struct conn *c, const struct walk 
 
 	if (c->role == ROLE_UNKNOWN || k->dir != request || !c->flow[request ^ 1].pos)
 		return 0;
-	last = request == DIR_TX ? BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime) :
-				   BPF_CORE_READ(tp, lsndtime);
+	last = request == DIR_TX ? BPF_CORE_READ(tp, inet_conn.icsk_ack.lrcvtime)
+				 : BPF_CORE_READ(tp, lsndtime);
 	return now - last > 4;
 }
 

@@ -46,9 +46,8 @@ static __always_inline long ring_put(const void *rec, u64 len)
 {
 	u64 waits = bpf_ringbuf_query(&spans, BPF_RB_AVAIL_DATA);
 	/* Once, when the mark is passed: waking costs an interrupt. */
-	u64 flags = waits < RING_WAKE_BYTES && waits + len >= RING_WAKE_BYTES ?
-			    BPF_RB_FORCE_WAKEUP :
-			    BPF_RB_NO_WAKEUP;
+	u64 flags = waits < RING_WAKE_BYTES && waits + len >= RING_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
+									      : BPF_RB_NO_WAKEUP;
 
 	return bpf_ringbuf_output(&spans, (void *)rec, len, flags);
 }
@@ -59,8 +58,8 @@ static __always_inline u32 emit_capture(struct walk *k, u32 at, u32 no, u32 dir,
 	struct capture_key key = { .sk = k->sk, .no = no, .dir = dir };
 	struct capture *p;
 
-	if (!len || len > SPAND_CAPTURE_MAX || at > sizeof(struct span_rec) + SPAND_NAME_MAX +
-								   SPAND_CAPTURE_MAX)
+	if (!len || len > SPAND_CAPTURE_MAX ||
+	    at > sizeof(struct span_rec) + SPAND_NAME_MAX + SPAND_CAPTURE_MAX)
 		return 0;
 	p = bpf_map_lookup_elem(&captures, &key);
 	if (!p)
@@ -135,7 +134,7 @@ static __always_inline void emit_ids(struct span_rec *r, const struct conn *c, u
 __noinline int emit_span(struct conn *c, struct walk *k, struct req_slot *s, u32 no, u32 how)
 {
 	struct flow_state *req;
-	struct answer *a;
+	struct resp_info *a;
 	struct span_rec *r;
 	u32 name_len, at;
 	u64 end;

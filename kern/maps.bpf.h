@@ -150,7 +150,7 @@ struct walk {
 	u32 stop;     /* the walk is over */
 	u32 failed;   /* the place is lost; why: the rest's reason */
 	struct pmsg m;
-	struct answer ans;    /* the response that emit_span() is to tell of */
+	struct resp_info ans; /* the response that emit_span() is to tell of */
 	struct req_slot push; /* a one-way message on its way to emit_span() */
 	struct pwin w;
 	u8 out[2048]; /* a record; SPAND_REC_MAX fits */

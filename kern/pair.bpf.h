@@ -248,9 +248,9 @@ static __always_inline void request_end(struct conn *c, struct walk *k, struct f
 	struct req_slot *s;
 
 	if (f->flags & FLOW_ONEWAY) {
-		lg_inc(oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY) ?
-			       LG_REQ_LOST_RING_FULL :
-			       LG_ONEWAY);
+		lg_inc(oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY)
+			       ? LG_REQ_LOST_RING_FULL
+			       : LG_ONEWAY);
 		/* From here on some answers do not come, and nobody can tell which. */
 		if (f->flags & FLOW_LEAVE) {
 			c->flags |= CONN_MUTE;
@@ -309,7 +309,7 @@ static __always_inline int response_hold(struct conn *c, struct walk *k)
 static __always_inline void response_end(struct conn *c, struct walk *k, struct flow_state *f,
 					 u32 begun)
 {
-	struct answer *a = &k->ans;
+	struct resp_info *a = &k->ans;
 	u32 no = c->head;
 
 	a->begin_ns = f->msg_ns;
@@ -323,9 +323,8 @@ static __always_inline void response_end(struct conn *c, struct walk *k, struct 
 	a->leave = f->flags & FLOW_LEAVE ? 1 : 0;
 	if (f->flags & FLOW_ONEWAY) {
 		lg_inc(LG_RESPONSES);
-		lg_inc(oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH) ?
-			       LG_RESP_RING_FULL :
-			       LG_PUSHED);
+		lg_inc(oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH) ? LG_RESP_RING_FULL
+										: LG_PUSHED);
 		return;
 	}
 	if (c->unsure) {

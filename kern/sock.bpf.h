@@ -10,17 +10,17 @@
 #include "maps.bpf.h"
 
 #ifndef AF_UNIX
-#define AF_UNIX 1
-#define AF_INET 2
+#define AF_UNIX	 1
+#define AF_INET	 2
 #define AF_INET6 10
 #endif
-#define SOCK_STREAM_TYPE 1
-#define SOCK_DGRAM_TYPE 2
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-#define SOCK_DONE_FLAG (1UL << 1) /* in skc_flags: a FIN has come */
+#define SOCK_STREAM_TYPE   1
+#define SOCK_DGRAM_TYPE	   2
+#define PROTO_TCP	   6
+#define PROTO_UDP	   17
+#define SOCK_DONE_FLAG	   (1UL << 1) /* in skc_flags: a FIN has come */
 #define SEND_SHUTDOWN_FLAG 2
-#define STATE_CLOSE 7
+#define STATE_CLOSE	   7
 
 /* walk.fins: a FIN has a sequence number, but is no byte. */
 enum fin {

@@ -21,7 +21,7 @@ struct user_hdr {
 };
 
 #define USER_MMSGHDR_SIZE 64
-#define USER_MMSGHDR_LEN 56 /* offset of msg_len */
+#define USER_MMSGHDR_LEN  56 /* offset of msg_len */
 
 /* Goes on to the next iovec once the current piece is used up. 0, or -1 if there is none. */
 static __always_inline int source_piece(struct walk *k)

@@ -2,12 +2,11 @@
 /*
  * spand.bpf.c - the programs. Two sets of hooks lead to the same path:
  *
- * socket	sock_send_length and sock_recv_length (kernel 6.3 and later) fire in the kernel's own
- *		send and receive path: only for sockets, with the socket at hand, also for io_uring.
- *		Other system calls pay nothing.
- *		There is no hook at entry: registers still hold the arguments, and TCP keeps the
- *		time at which a segment left.
- * syscall	sys_enter and sys_exit, for kernels without those: every system call passes by.
+ * socket	sock_send_length and sock_recv_length (kernel 6.3 and later) fire in the kernel's
+ *own send and receive path: only for sockets, with the socket at hand, also for io_uring. Other
+ *system calls pay nothing. There is no hook at entry: registers still hold the arguments, and TCP
+ *keeps the time at which a segment left. syscall	sys_enter and sys_exit, for kernels without
+ *those: every system call passes by.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -206,7 +205,7 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return conn_close(c, k);
 }
 
-#define INODE_TYPE 0170000
+#define INODE_TYPE   0170000
 #define INODE_SOCKET 0140000
 
 /* The address of the socket behind descriptor fd of the current process; 0 if it is not one. */
@@ -252,9 +251,9 @@ __noinline int addr_facts(struct walk *k, u64 addr)
 	k->tcp_start -= (u32)k->n;
 	k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
 	k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);
-	k->fins = sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags),
-			    BPF_CORE_READ(sk, sk_shutdown),
-			    BPF_CORE_READ(sk, __sk_common.skc_state));
+	k->fins =
+		sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags), BPF_CORE_READ(sk, sk_shutdown),
+			  BPF_CORE_READ(sk, __sk_common.skc_state));
 	return 0;
 }
 
@@ -269,7 +268,7 @@ struct exit_ctx {
 	u8 dir;
 	u8 l4;
 	u8 probe;
-	u8 why; /* enum ledger */
+	u8 why;	    /* enum ledger */
 	u32 behind; /* bytes of the messages behind this one */
 	u64 entered_ns;
 };

@@ -19,7 +19,7 @@
 /* Detections that find nothing before the connection is looked at more rarely. */
 #define DETECT_EAGER 6
 /* Places lost in a row, without a pair in between, before the verdict falls. */
-#define STRIKES_MAX 3
+#define STRIKES_MAX  3
 
 struct walk_ctx {
 	struct conn *c;

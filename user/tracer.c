@@ -22,8 +22,8 @@
 
 /* The ring holds this many bytes for each of max_buffered_events. */
 #define RING_BYTES_PER_EVENT 256
-#define RING_MIN (64u << 10)
-#define RING_MAX (1u << 30)
+#define RING_MIN	     (64u << 10)
+#define RING_MAX	     (1u << 30)
 
 /* How long the reader may sleep: spans show after this at the latest. */
 #define WAIT_MIN_MS 2
@@ -92,7 +92,7 @@ static int pin(struct tracer *t, char *err, size_t errlen)
 			 strerror(-ret));
 		return ret;
 	}
-	bpf_object__for_each_map(map, t->bpf->obj) {
+	bpf_object__for_each_map (map, t->bpf->obj) {
 		/* .rodata, .bss and the like are no use to readers. */
 		if (strchr(bpf_map__name(map), '.') || bpf_map__fd(map) < 0)
 			continue;

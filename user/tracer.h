@@ -47,13 +47,13 @@ int tracer_sweep(struct tracer *t);
 struct tracer_info {
 	unsigned programs; /* attached */
 	unsigned maps;
-	const char *hooks;	/* "socket" or "syscall" */
-	char kernel[65];	/* uname release */
+	const char *hooks;	       /* "socket" or "syscall" */
+	char kernel[65];	       /* uname release */
 	uint64_t ring_size, ring_used; /* bytes */
-	uint64_t map_memory;	/* bytes, as the kernel accounts it */
-	uint64_t conns;		/* connection states now */
-	uint64_t open;		/* requests that wait for a response, counted over conns */
-	uint64_t recursion_misses; /* program runs that the kernel skipped */
+	uint64_t map_memory;	       /* bytes, as the kernel accounts it */
+	uint64_t conns;		       /* connection states now */
+	uint64_t open;		       /* requests that wait for a response, counted over conns */
+	uint64_t recursion_misses;     /* program runs that the kernel skipped */
 };
 
 int tracer_info(struct tracer *t, struct tracer_info *out);

@@ -189,8 +189,8 @@ int tracer_settings(struct tracer *t, const struct config *cfg, char *err, size_
 	ret = add_filters(t, gen, cfg);
 	if (ret) {
 		snprintf(err, errlen, "trace: %s",
-			 ret == -E2BIG ? "too many filters (pids, ports, names, headers)" :
-					 strerror(-ret));
+			 ret == -E2BIG ? "too many filters (pids, ports, names, headers)"
+				       : strerror(-ret));
 		goto undo;
 	}
 	fill_settings(&settings, cfg, gen);

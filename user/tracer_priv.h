@@ -20,12 +20,12 @@ struct tracer {
 	char *pin_dir;
 	bool socket_hooks;
 	bool attached;
-	int wait_ms; /* how long the next poll sleeps at most */
-	pthread_mutex_t lock; /* apply against sweep */
-	uint32_t gen;	      /* of the filters that count */
-	uint32_t slot;	      /* of settings that counts */
+	int wait_ms;		   /* how long the next poll sleeps at most */
+	pthread_mutex_t lock;	   /* apply against sweep */
+	uint32_t gen;		   /* of the filters that count */
+	uint32_t slot;		   /* of settings that counts */
 	struct strlist containers; /* of the configuration, for those that start later */
-	uint8_t mark;	      /* of the last sweep */
+	uint8_t mark;		   /* of the last sweep */
 };
 
 /* Fills the filter maps and settings for the first time, or again. See tracer_apply(). */

@@ -243,13 +243,13 @@ int tracer_info(struct tracer *t, struct tracer_info *out)
 
 	if (!uname(&uts))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", uts.release);
-	bpf_object__for_each_map(map, t->bpf->obj) {
+	bpf_object__for_each_map (map, t->bpf->obj) {
 		if (bpf_map__fd(map) < 0)
 			continue;
 		info.maps++;
 		info.map_memory += map_memory(bpf_map__fd(map));
 	}
-	bpf_object__for_each_program(prog, t->bpf->obj) {
+	bpf_object__for_each_program (prog, t->bpf->obj) {
 		struct bpf_prog_info pi = {};
 		uint32_t len = sizeof(pi);
 		int fd = bpf_program__fd(prog);
