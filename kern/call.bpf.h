@@ -152,16 +152,20 @@ static __always_inline void early_wait(struct conn *c, u32 seq)
 }
 
 /*
- * When the call's first byte left. TCP keeps the departure time of the first segment in flight,
- * or of the last one acknowledged: of a request that found the pipe empty it is the one.
- * Believed if the segment has left, after what the connection sent before.
+ * When the call's first byte left. TCP keeps the departure time of the first segment in flight, or
+ * of the last one acknowledged: of a request that found the pipe empty it is the one. And it keeps
+ * the time of the last segment it sent, mostly this call's. A time is believed if it lies after
+ * what the connection sent before (after), and if the segment has left at all.
  */
 static __always_inline u64 tcp_departure(const struct walk *k, u64 after)
 {
-	u64 t = k->tcp_sent_us * 1000;
+	u64 t = k->tcp_first_us * 1000;
 
 	if ((s32)(k->tcp_snd_nxt - k->tcp_start) <= 0)
 		return k->now;
+	if (t > after && t < k->now)
+		return t;
+	t = k->tcp_last_ns;
 	return t > after && t < k->now ? t : k->now;
 }
 
@@ -274,6 +278,8 @@ __noinline int call_bytes(struct walk *k)
 	if (tgid == cfg->self_tgid)
 		return 0;
 	k->cfg = cfg_active & 1;
+	k->capture = cfg->capture_len;
+	k->sampling = cfg->sampling;
 	c = call_conn(k, cfg->gen, tgid);
 	if (!c)
 		return 0;

@@ -36,10 +36,20 @@ static __always_inline u64 conn_link(const struct conn *c, u64 off)
 	return spand_link(c->flow[client & 1].base, c->flow[(client & 1) ^ 1].base, off);
 }
 
-/* True if sampling keeps the request with this link: the same answer on both ends. */
-static __always_inline int sample_keeps(u64 link, u32 one_in)
+/*
+ * True if sampling leaves out the message at stream offset off: by its link, so that both ends
+ * choose the same ones, as far as they can agree on anything.
+ */
+static __always_inline int sampled_out(const struct conn *c, const struct walk *k, u64 off)
 {
-	return one_in <= 1 || spand_mix64(link) % one_in == 0;
+	u64 id;
+
+	if (k->sampling <= 1)
+		return 0;
+	id = conn_link(c, off);
+	if (!id)
+		id = k->sk ^ off;
+	return spand_mix64(id) % k->sampling != 0;
 }
 
 static __always_inline long ring_put(const void *rec, u64 len)

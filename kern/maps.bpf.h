@@ -115,7 +115,8 @@ struct walk {
 	u64 arg2;
 	u64 arg3;
 	u64 entered_ns;	 /* when the call began; 0: not known */
-	u64 tcp_sent_us; /* tcp_sock.first_tx_mstamp */
+	u64 tcp_first_us; /* tcp_sock.first_tx_mstamp */
+	u64 tcp_last_ns;  /* tcp_sock.tcp_wstamp_ns */
 	u32 tcp_start;	 /* sequence number of the call's first byte */
 	u32 tcp_written; /* tcp_sock.write_seq */
 	u32 tcp_snd_nxt;
@@ -140,6 +141,8 @@ struct walk {
 	u64 start_ns; /* when its first byte moved */
 	u64 op_off;   /* stream offset of its first byte */
 	u32 cfg;      /* index in settings */
+	u32 capture;  /* spand_cfg.capture_len */
+	u32 sampling; /* spand_cfg.sampling */
 	u32 partner;  /* requests may be on their way that have not been processed */
 	/* where its bytes are */
 	u64 iov;      /* user address of the next struct iovec */

@@ -97,7 +97,10 @@ __noinline int oneway_keep(struct conn *c, struct walk *k, u32 dir)
 	return 0;
 }
 
-/* Emits the one-way message that ends now; begun: in this very step. 0, or not 0 if it is lost. */
+/*
+ * Emits the one-way message that ends now; begun: in this very step. how: EMIT_ONEWAY or
+ * EMIT_PUSH. Enters in the ledger what became of it.
+ */
 __noinline int oneway_end(struct conn *c, struct walk *k, u32 dir, u32 begun, u32 how)
 {
 	struct req_page_key key;
@@ -105,19 +108,28 @@ __noinline int oneway_end(struct conn *c, struct walk *k, u32 dir, u32 begun, u3
 	struct req_page *page;
 
 	if (!c || !k)
-		return -1;
+		return 0;
 	f = &c->flow[dir & 1];
 	if (!begun) {
 		key = oneway_key(c, k->sk, dir);
 		page = bpf_map_lookup_elem(&req_pages, &key);
-		if (!page)
-			return -1;
+		if (!page) {
+			lg_inc(how == EMIT_ONEWAY ? LG_REQ_LOST_INFLIGHT_FULL :
+						    LG_RESP_INFLIGHT_FULL);
+			return 0;
+		}
 		k->push = page->slot[0];
 		bpf_map_delete_elem(&req_pages, &key);
 	}
 	if (how == EMIT_ONEWAY)
 		k->push.size = f->pos - f->msg_off;
-	return emit_span(c, k, &k->push, 0, how);
+	if (sampled_out(c, k, how == EMIT_PUSH ? k->push.off | LINK_PUSH : k->push.off))
+		lg_inc(how == EMIT_ONEWAY ? LG_REQ_SAMPLED : LG_RESP_SAMPLED);
+	else if (emit_span(c, k, &k->push, 0, how))
+		lg_inc(how == EMIT_ONEWAY ? LG_REQ_LOST_RING_FULL : LG_RESP_RING_FULL);
+	else
+		lg_inc(how == EMIT_ONEWAY ? LG_ONEWAY : LG_PUSHED);
+	return 0;
 }
 
 /* A one-way message in direction dir will not be seen to its end. */
@@ -176,9 +188,8 @@ static __always_inline void unsure_response(struct conn *c)
 static __always_inline void request_begin(struct conn *c, struct walk *k, struct flow_state *f,
 					  u32 at, u32 ended)
 {
-	u32 i = k->cfg, no;
-	struct spand_cfg *cfg = bpf_map_lookup_elem(&settings, &i);
 	struct req_slot *s;
+	u32 no;
 
 	lg_inc(LG_REQUESTS);
 	if (c->unsure && !(k->m.flags & PMSG_ONEWAY) && !unsure_request(c, k)) {
@@ -198,9 +209,9 @@ static __always_inline void request_begin(struct conn *c, struct walk *k, struct
 	s = slots_make(c, k->sk, no);
 	if (s) {
 		slot_fill(s, f, k);
-		if (cfg && !sample_keeps(conn_link(c, s->off), cfg->sampling))
+		if (sampled_out(c, k, s->off))
 			s->flags |= SLOT_SAMPLED_OUT;
-		else
+		else if (k->capture)
 			s->cap_len = capture_prefix(c, k, no, 0, at);
 	}
 	c->tail = no + 1;
@@ -248,9 +259,7 @@ static __always_inline void request_end(struct conn *c, struct walk *k, struct f
 	struct req_slot *s;
 
 	if (f->flags & FLOW_ONEWAY) {
-		lg_inc(oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY)
-			       ? LG_REQ_LOST_RING_FULL
-			       : LG_ONEWAY);
+		oneway_end(c, k, conn_request_dir(c), begun, EMIT_ONEWAY);
 		/* From here on some answers do not come, and nobody can tell which. */
 		if (f->flags & FLOW_LEAVE) {
 			c->flags |= CONN_MUTE;
@@ -323,8 +332,7 @@ static __always_inline void response_end(struct conn *c, struct walk *k, struct 
 	a->leave = f->flags & FLOW_LEAVE ? 1 : 0;
 	if (f->flags & FLOW_ONEWAY) {
 		lg_inc(LG_RESPONSES);
-		lg_inc(oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH) ? LG_RESP_RING_FULL
-										: LG_PUSHED);
+		oneway_end(c, k, !conn_request_dir(c), begun, EMIT_PUSH);
 		return;
 	}
 	if (c->unsure) {
@@ -380,7 +388,7 @@ __noinline int pair_events(struct conn *c, struct walk *k, u32 dir, u32 events, 
 			slot_fill(&k->push, f, k);
 			if (!(events & FLOW_END))
 				oneway_keep(c, k, dir);
-		} else if (c->head != c->tail) {
+		} else if (k->capture && c->head != c->tail) {
 			f->cap_len = capture_prefix(c, k, 0, 1, at);
 		}
 	}

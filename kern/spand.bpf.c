@@ -56,7 +56,8 @@ static __always_inline void call_tcp(struct walk *k, struct sock *sk, struct tcp
 	k->tcp_written = tp->write_seq;
 	k->tcp_start = (k->dir == DIR_RX ? tp->copied_seq : tp->write_seq) - (u32)k->n;
 	k->tcp_snd_nxt = tp->snd_nxt;
-	k->tcp_sent_us = tp->first_tx_mstamp;
+	k->tcp_first_us = tp->first_tx_mstamp;
+	k->tcp_last_ns = tp->tcp_wstamp_ns;
 	k->fins = sock_fins(sk->__sk_common.skc_flags, sk->sk_shutdown, sk->__sk_common.skc_state);
 }
 
@@ -250,7 +251,8 @@ __noinline int addr_facts(struct walk *k, u64 addr)
 	k->tcp_start = k->dir == DIR_RX ? BPF_CORE_READ(tp, copied_seq) : k->tcp_written;
 	k->tcp_start -= (u32)k->n;
 	k->tcp_snd_nxt = BPF_CORE_READ(tp, snd_nxt);
-	k->tcp_sent_us = BPF_CORE_READ(tp, first_tx_mstamp);
+	k->tcp_first_us = BPF_CORE_READ(tp, first_tx_mstamp);
+	k->tcp_last_ns = BPF_CORE_READ(tp, tcp_wstamp_ns);
 	k->fins =
 		sock_fins(BPF_CORE_READ(sk, __sk_common.skc_flags), BPF_CORE_READ(sk, sk_shutdown),
 			  BPF_CORE_READ(sk, __sk_common.skc_state));

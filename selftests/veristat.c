@@ -103,7 +103,8 @@ static int is_insn(const char *line, size_t len)
 /* Counts the instructions of each global function, which the log sets off by two lines. */
 static void funcs_count(const char *text)
 {
-	static const char begin[] = "Validating ", end[] = "Func#";
+	/* "Func#2 ('f') is global and assumed valid" is said of others in between. */
+	static const char begin[] = "Validating ", end[] = "Func#", safe[] = "is safe for";
 	const char *name = NULL, *line, *eol, *paren;
 	unsigned int insns = 0;
 	size_t name_len = 0;
@@ -117,7 +118,8 @@ static void funcs_count(const char *text)
 			paren = memchr(name, '(', eol - name);
 			name_len = paren ? paren - name : eol - name;
 			insns = 0;
-		} else if (name && !strncmp(line, end, sizeof(end) - 1)) {
+		} else if (name && !strncmp(line, end, sizeof(end) - 1) &&
+			   memmem(line, eol - line, safe, sizeof(safe) - 1)) {
 			func_note(name, name_len, insns);
 			name = NULL;
 		} else if (is_insn(line, eol - line)) {
