@@ -38,7 +38,7 @@ vm-guest: kernel-test-bin
 		$(GUEST_FILES:%=-f %) $(GUEST_TREE:%=-t %)
 
 # 77: skipped, and said so.
-$(VM_CHECKS): vm-%: vm-guest
+$(VM_CHECKS): vm-%: $(if $(VM_GUEST_MADE),,vm-guest)
 	$(Q)O=$(abspath $O) tools/run-vm -t 2400 -o $O/vm/$* $* selftests/kernel-tests vm-$* \
 		--quick --default-hooks $(E2E_ARGS); rc=$$?; [ $$rc = 77 ] || exit $$rc
 
