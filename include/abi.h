@@ -152,8 +152,8 @@ static inline __u64 spand_span_id(__u64 link, __u32 kind)
  *	LG_REQUESTS = LG_SPANS + LG_NO_RESPONSE + LG_ONEWAY + open + all LG_REQ_LOST_*
  *	LG_RESPONSES = LG_SPANS + LG_PUSHED + all LG_RESP_*
  *
- * where open is the sum over conns of (tail - head - expired). Bytes, of sockets that pass the
- *filters:
+ * where open is the sum over conns of (tail - head - expired). Bytes, of sockets that pass
+ * the filters:
  *
  *	LG_BYTES = LG_BYTES_MESSAGE + all other LG_BYTES_*
  *
@@ -306,7 +306,6 @@ enum conn_flags {
 	CONN_LATE = 1 << 0,    /* bytes had moved before the state was made */
 	CONN_LATCHED = 1 << 1, /* evidence for proto from both directions */
 	CONN_IGNORE = 1 << 2,  /* does not pass the filters (for filter_gen) */
-	CONN_BASES = 1 << 3,   /* both flow bases are known */
 	CONN_LEFT = 1 << 4,    /* the connection left its protocol; detection begins again */
 	CONN_MUTE = 1 << 6,    /* and it never does: its requests can't be paired */
 	CONN_LINKED = 1 << 5,  /* link can be computed: bases or inodes of both ends known */
@@ -334,6 +333,7 @@ enum io_dir {
 struct conn {
 	struct flow_state flow[2]; /* by enum io_dir */
 	__u32 lock;		   /* 1 while a program works on it */
+	__u32 dead;		   /* its socket went while the lock was held: the holder closes it */
 	__u32 contended;	   /* a call was passed over because the lock was held too long */
 	__u32 incarnation;	   /* tells two sockets at one address apart */
 	__u32 filter_gen;	   /* of the verdict in CONN_IGNORE */

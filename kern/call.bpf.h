@@ -215,20 +215,25 @@ static __always_inline struct conn *call_conn(struct walk *k, u32 gen, u32 tgid)
 		c = NULL;
 	}
 	if (!c) {
+		int made;
+
 		k->now = bpf_ktime_get_ns();
-		if (conn_make(k)) {
+		made = !conn_make(k);
+		c = bpf_map_lookup_elem(&conns, &key);
+		if (!c) {
 			lg_inc(LG_CONN_FULL);
 			lg_add(LG_BYTES, k->n);
 			lg_add(LG_BYTES_CONN_FULL, k->n);
 			return NULL;
 		}
-		c = bpf_map_lookup_elem(&conns, &key);
-		if (c && c->flags & CONN_IGNORE) {
+		/* Made locked; or another thread was faster, then it is as for any other call. */
+		if (made && !(c->flags & CONN_IGNORE))
+			return c;
+		if (made) {
 			lg_inc(LG_FILTERED);
 			conn_unlock(c);
 			return NULL;
 		}
-		return c;
 	}
 	if (c->flags & CONN_IGNORE && c->filter_gen == gen && c->tgid == tgid) {
 		lg_inc(LG_FILTERED);
@@ -253,15 +258,40 @@ static __always_inline struct conn *call_conn(struct walk *k, u32 gen, u32 tgid)
 	return c;
 }
 
-/* A call was passed over: without sequence numbers nothing else would tell. */
+/* A call was passed over. TCP's sequence numbers tell where it was; else the place is lost. */
 static __always_inline void call_contended(struct conn *c, struct walk *k)
 {
 	c->contended = 0;
-	if (k->tcp || !c->proto)
+	if (k->tcp) {
+		k->all_tx = 0;
+		return;
+	}
+	c->flags &= ~CONN_LINKED;
+	if (!c->proto)
 		return;
 	conn_lose(c, k, DIR_RX);
 	if (c->proto)
 		conn_lose(c, k, DIR_TX);
+}
+
+/*
+ * True if a request may be on its way that has not been processed: TCP's sequence numbers tell, or
+ * that the other end of an AF_UNIX socket has read more than was seen to be written.
+ */
+static __always_inline int call_partner(const struct conn *c, const struct walk *k)
+{
+	const struct flow_state *f = &c->flow[DIR_TX];
+	struct conn *peer;
+	u64 key;
+
+	if (k->tcp)
+		return tx_behind(c, k) > 0;
+	if (c->head != c->tail || c->role != ROLE_CLIENT || c->flags & CONN_LATE)
+		return 0;
+	key = c->peer_sk;
+	peer = bpf_map_lookup_elem(&conns, &key);
+	return peer && peer->inode == c->peer_inode && !(peer->flags & CONN_LATE) &&
+	       peer->flow[DIR_RX].pos > f->pos + f->carry_len;
 }
 
 /* k says all that the hook knows of the call. */
@@ -290,6 +320,8 @@ __noinline int call_bytes(struct walk *k)
 	lg_add(LG_BYTES, k->n);
 	if (c->contended)
 		call_contended(c, k);
+	if (!k->tcp && !(c->flags & (CONN_LINKED | CONN_LATE)) && !c->flow[DIR_RX].pos)
+		conn_unix(c, k->sk);
 	if (k->tcp && call_place(c, k, dir)) {
 		lg_add(LG_BYTES_CONTENDED, k->n);
 		goto out;
@@ -300,7 +332,7 @@ __noinline int call_bytes(struct walk *k)
 			      : !k->tcp	    ? unix_departure(c, k)
 			      : k->index    ? tcp_departure(k, f->msg_ns - 1)
 					    : tcp_departure(k, f->last_ns);
-	k->partner = dir == DIR_RX && (!k->tcp || tx_behind(c, k) > 0);
+	k->partner = dir == DIR_RX && call_partner(c, k);
 	k->op_off = f->pos + f->carry_len;
 	if (flow_at_boundary(f)) {
 		f->msg_ns = k->start_ns;

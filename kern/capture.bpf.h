@@ -47,7 +47,8 @@ static long redact_byte(u32 i, struct redact *r)
 	} else if (r->in_name && b == ':') {
 		r->in_name = 0;
 		r->masking = filter_look(r->cfg, FILTER_BY_HEADER, r->hash, 0) != 0;
-	} else if (r->in_name) {
+	} else if (r->in_name && b != ' ' && b != '\t') {
+		/* A blank before the colon is wrong, but some take it. */
 		r->hash = spand_header_hash_step(r->hash, b);
 	}
 	return 0;

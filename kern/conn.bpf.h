@@ -140,6 +140,8 @@ __noinline int conn_owner(struct conn *c, struct walk *k)
 	c->unsure = 0;
 	if (c->l4 == L4_TCP)
 		conn_fill_tcp(c, k);
+	else
+		conn_unsure(c);
 	return 0;
 }
 
@@ -168,14 +170,14 @@ __noinline int conn_make(struct walk *k)
 	c->l4 = k->l4;
 	c->inode = sock_inode(sk);
 	if (k->l4 == L4_UNIX) {
-		conn_unix(c, sk);
-		c->peer_sk = (u64)BPF_CORE_READ((struct unix_sock *)sk, peer);
-		if (c->peer_inode)
-			c->flags |= CONN_LINKED;
+		conn_unix(c, key);
 	} else {
 		conn_fill_tcp(c, k);
 		conn_addresses(c, sk, k->family);
 	}
+	/* The kernel's own sockets are used by whoever is at hand: its bytes are elsewhere. */
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
+		c->flags |= CONN_MUTE;
 	conn_owner(c, k);
 	return 0;
 }
@@ -242,6 +244,20 @@ __noinline int conn_close(struct conn *c, struct walk *k)
 	bpf_map_delete_elem(&conns, &key);
 	lg_inc(LG_CONNS_CLOSED);
 	return 0;
+}
+
+/*
+ * The socket is gone: closes its state, or leaves that to who holds the lock. Nobody can be in a
+ * system call on it, but a sweep may be at it.
+ */
+static __always_inline void conn_gone(struct conn *c, struct walk *k)
+{
+	if (__sync_val_compare_and_swap(&c->lock, 0, 1)) {
+		c->dead = 1;
+		if (__sync_val_compare_and_swap(&c->lock, 0, 1))
+			return;
+	}
+	conn_close(c, k);
 }
 
 #endif

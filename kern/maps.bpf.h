@@ -60,7 +60,7 @@ struct capture {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024); /* set by the loader; 1 while capture is off */
+	__uint(max_entries, 1024);
 	__type(key, struct capture_key);
 	__type(value, struct capture);
 } captures SEC(".maps");
@@ -114,11 +114,11 @@ struct walk {
 	u64 n; /* bytes, > 0 */
 	u64 arg2;
 	u64 arg3;
-	u64 entered_ns;	 /* when the call began; 0: not known */
+	u64 entered_ns;	  /* when the call began; 0: not known */
 	u64 tcp_first_us; /* tcp_sock.first_tx_mstamp */
 	u64 tcp_last_ns;  /* tcp_sock.tcp_wstamp_ns */
-	u32 tcp_start;	 /* sequence number of the call's first byte */
-	u32 tcp_written; /* tcp_sock.write_seq */
+	u32 tcp_start;	  /* sequence number of the call's first byte */
+	u32 tcp_written;  /* tcp_sock.write_seq */
 	u32 tcp_snd_nxt;
 	u32 family;
 	u32 dir;     /* enum io_dir */
@@ -161,9 +161,18 @@ struct walk {
 
 _Static_assert(SPAND_REC_MAX <= 2048, "records fit in walk.out");
 
+/* One for each kind of program that can interrupt another on its CPU. */
+enum work_space {
+	WORK_CALL,    /* system calls */
+	WORK_DESTROY, /* also in softirq */
+	WORK_SWEEP,   /* can be preempted */
+	WORK_STATE,
+	WORK_MAX
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* 0: system calls, 1: whatever can interrupt them */
+	__uint(max_entries, WORK_MAX);
 	__type(key, u32);
 	__type(value, struct walk);
 } work SEC(".maps");

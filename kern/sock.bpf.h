@@ -20,6 +20,7 @@
 #define PROTO_UDP	   17
 #define SOCK_DONE_FLAG	   (1UL << 1) /* in skc_flags: a FIN has come */
 #define SEND_SHUTDOWN_FLAG 2
+#define STATE_SYN_SENT	   2
 #define STATE_CLOSE	   7
 
 /* walk.fins: a FIN has a sequence number, but is no byte. */
@@ -121,24 +122,32 @@ static __always_inline void conn_addresses(struct conn *c, struct sock *sk, u16 
 	}
 }
 
-/* AF_UNIX: the side whose socket has a name accepted it (it shares the listener's). */
-static __always_inline void conn_unix(struct conn *c, struct sock *sk)
+/*
+ * AF_UNIX: the side whose socket has a name accepted it (it shares the listener's); if both have
+ * one, messages will tell. Before 6.17 the peer has no inode until it is accepted: asked again.
+ */
+__noinline int conn_unix(struct conn *c, u64 addr)
 {
-	struct unix_sock *u = (void *)sk, *p;
-	u64 own = c->inode, peer;
+	struct unix_sock *u = (struct unix_sock *)addr, *p;
+	u64 own, peer;
+	u32 named;
 
-	p = (void *)BPF_CORE_READ(u, peer);
+	if (!c)
+		return 0;
+	own = c->inode;
+	p = (struct unix_sock *)BPF_CORE_READ(u, peer);
 	peer = p ? sock_inode((struct sock *)p) : 0;
+	c->peer_sk = (u64)p;
 	c->peer_inode = peer;
-	if (c->role == ROLE_UNKNOWN && BPF_CORE_READ(u, addr))
-		c->role = ROLE_SERVER;
-	else if (c->role == ROLE_UNKNOWN && p && BPF_CORE_READ(p, addr))
-		c->role = ROLE_CLIENT;
+	named = BPF_CORE_READ(u, addr) ? 1 : 0;
+	if (c->role == ROLE_UNKNOWN && p && named != (BPF_CORE_READ(p, addr) ? 1 : 0))
+		c->role = named ? ROLE_SERVER : ROLE_CLIENT;
 	c->family = AF_UNIX;
-	*(u64 *)c->saddr = 0;
-	*(u64 *)(c->saddr + 8) = 0;
 	*(u64 *)c->daddr = c->role == ROLE_SERVER ? peer : own;
 	*(u64 *)(c->daddr + 8) = c->role == ROLE_SERVER ? own : peer;
+	if (peer)
+		c->flags |= CONN_LINKED;
+	return 0;
 }
 
 #endif

@@ -3,10 +3,11 @@
  * spand.bpf.c - the programs. Two sets of hooks lead to the same path:
  *
  * socket	sock_send_length and sock_recv_length (kernel 6.3 and later) fire in the kernel's
- *own send and receive path: only for sockets, with the socket at hand, also for io_uring. Other
- *system calls pay nothing. There is no hook at entry: registers still hold the arguments, and TCP
- *keeps the time at which a segment left. syscall	sys_enter and sys_exit, for kernels without
- *those: every system call passes by.
+ *		own send and receive path: only for sockets, with the socket at hand, also for
+ *		io_uring. Other system calls pay nothing.
+ *		There is no hook at entry: registers still hold the arguments, and TCP keeps the
+ *		time at which a segment left.
+ * syscall	sys_enter and sys_exit, for kernels without those: every system call passes by.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -45,6 +46,7 @@ static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 	k->index = 0;
 	k->behind = 0;
 	k->entered_ns = 0;
+	k->partner = 0;
 	k->tcp = l4 == L4_TCP;
 	k->all_tx = 1;
 	return k;
@@ -66,6 +68,27 @@ static __always_inline int probe_is_on(enum probe_id probe)
 	struct spand_cfg *cfg = cfg_get();
 
 	return cfg && cfg->syscalls >> probe & 1;
+}
+
+#define INODE_TYPE   0170000
+#define INODE_SOCKET 0140000
+
+/* The address of the socket behind descriptor fd of the current process; 0 if it is not one. */
+__noinline u64 fd_sock(u32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **files, *file = NULL;
+	struct socket *socket;
+
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	files = BPF_CORE_READ(fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & INODE_TYPE) != INODE_SOCKET)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	return (u64)BPF_CORE_READ(socket, sk);
 }
 
 static __always_inline void sock_eof(u64 sk)
@@ -95,7 +118,8 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 	if (ret <= 0) {
 		if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG)
 			mmsg_done();
-		if (!ret && dir == DIR_RX)
+		if (!ret && dir == DIR_RX &&
+		    (l4 != L4_TCP || sk->__sk_common.skc_flags & SOCK_DONE_FLAG))
 			sock_eof((u64)sk);
 		return 0;
 	}
@@ -127,6 +151,11 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 	} else if (task->flags & TASK_KTHREAD || TASK_IS_COMPAT(task) ||
 		   (flags & MSG_TRUNC_FLAG && dir == DIR_RX)) {
 		why = LG_BYTES_NO_BUFFER;
+	} else if (task->io_uring && fd_sock(REGS_ARG1(regs)) != k->sk) {
+		/* Its work also runs at the end of other system calls, which are not about sk. */
+		lg_inc(LG_IO_URING);
+		why = LG_BYTES_IO_URING;
+		k->syscall = SPAND_SYSCALL_NONE;
 	} else if (!probe_is_on(probe)) {
 		why = LG_BYTES_PROBE_OFF;
 	} else if (probe == PROBE_RECVMMSG || probe == PROBE_SENDMMSG) {
@@ -187,44 +216,36 @@ int BPF_PROG(on_splice, struct sock *sk)
 	return call_bytes(k);
 }
 
-/* The last thing that happens to a TCP socket, after its last byte was read or given up. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(on_destroy, struct sock *sk)
+/* Closes the state of a socket that is no more what it was. space: enum work_space. */
+static __always_inline int sock_gone(struct sock *sk, u32 space)
 {
 	u64 key = (u64)sk;
-	u32 one = 1;
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct walk *k;
 
 	if (!c)
 		return 0;
-	k = bpf_map_lookup_elem(&work, &one);
+	k = bpf_map_lookup_elem(&work, &space);
 	if (!k)
 		return 0;
 	k->sk = key;
 	k->cfg = cfg_active & 1;
-	return conn_close(c, k);
+	conn_gone(c, k);
+	return 0;
 }
 
-#define INODE_TYPE   0170000
-#define INODE_SOCKET 0140000
-
-/* The address of the socket behind descriptor fd of the current process; 0 if it is not one. */
-__noinline u64 fd_sock(u32 fd)
+/* The last thing that happens to a TCP socket, after its last byte was read or given up. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(on_destroy, struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct file **files, *file = NULL;
-	struct socket *socket;
+	return sock_gone(sk, WORK_DESTROY);
+}
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
-		return 0;
-	files = BPF_CORE_READ(fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & INODE_TYPE) != INODE_SOCKET)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	return (u64)BPF_CORE_READ(socket, sk);
+/* A socket that was disconnected, by connect(AF_UNSPEC), connects anew. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int oldstate, int newstate)
+{
+	return newstate == STATE_SYN_SENT ? sock_gone(sk, WORK_STATE) : 0;
 }
 
 /* What kind of socket is at an address: enum span_l4, or -1. */

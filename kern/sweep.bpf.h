@@ -49,18 +49,23 @@ static long expire_one(u32 i, struct walk_ctx *x)
 	return 0;
 }
 
+static __always_inline void sweep_bury(u64 key)
+{
+	u32 n = dead_count;
+
+	if (n >= SWEEP_DEAD_MAX)
+		return;
+	dead_keys[n & (SWEEP_DEAD_MAX - 1)] = key;
+	dead_count = n + 1;
+}
+
 static long sweep_one(struct bpf_map *map, u64 *key, struct conn *c, struct sweep_ctx *s)
 {
 	struct walk *k = s->k;
 	struct walk_ctx x = { .c = c, .k = k };
 
 	if (c->l4 == L4_UNIX && s->since && c->mark != sweep_mark && c->born_ns < s->since) {
-		u32 n = dead_count;
-
-		if (n < SWEEP_DEAD_MAX) {
-			dead_keys[n & (SWEEP_DEAD_MAX - 1)] = *key;
-			dead_count = n + 1;
-		}
+		sweep_bury(*key);
 		return 0;
 	}
 	if (!s->timeout || c->head + c->expired == c->tail)
@@ -71,6 +76,8 @@ static long sweep_one(struct bpf_map *map, u64 *key, struct conn *c, struct swee
 	k->n = s->timeout;
 	bpf_loop(1 << 20, expire_one, &x, 0);
 	conn_unlock(c);
+	if (c->dead && !__sync_val_compare_and_swap(&c->lock, 0, 1))
+		sweep_bury(*key);
 	return 0;
 }
 
@@ -96,9 +103,9 @@ int sweep(struct sweep_args *args)
 {
 	struct spand_cfg *cfg = cfg_get();
 	struct sweep_ctx s = {};
-	u32 one = 1;
+	u32 space = WORK_SWEEP;
 
-	s.k = bpf_map_lookup_elem(&work, &one);
+	s.k = bpf_map_lookup_elem(&work, &space);
 	if (!cfg || !s.k)
 		return -1;
 	s.timeout = cfg->request_timeout_ns;
@@ -124,7 +131,7 @@ int mark_unix(struct bpf_iter__unix *ctx)
 	struct unix_sock *u = ctx->unix_sk;
 	struct sock *sk = (struct sock *)u;
 	u64 key = (u64)u;
-	u32 one = 1;
+	u32 space = WORK_SWEEP;
 	struct conn *c;
 	struct walk *k;
 
@@ -132,13 +139,15 @@ int mark_unix(struct bpf_iter__unix *ctx)
 		return 0;
 	c = bpf_map_lookup_elem(&conns, &key);
 	if (c) {
-		c->mark = sweep_mark;
+		/* Else another socket had the address, and is gone. */
+		if (c->inode == sock_inode(sk))
+			c->mark = sweep_mark;
 		return 0;
 	}
 	/* 1 is TCP_ESTABLISHED: connected. */
 	if (sweep_mark != 1 || sk->__sk_common.skc_state != 1)
 		return 0;
-	k = bpf_map_lookup_elem(&work, &one);
+	k = bpf_map_lookup_elem(&work, &space);
 	if (!k)
 		return 0;
 	k->sk = key;
@@ -152,6 +161,7 @@ int mark_unix(struct bpf_iter__unix *ctx)
 	if (!c)
 		return 0;
 	c->flags = (c->flags | CONN_LATE) & ~(CONN_LINKED | CONN_IGNORE);
+	conn_unsure(c);
 	c->filter_gen = 0;
 	c->mark = sweep_mark;
 	conn_unlock(c);

@@ -14,7 +14,7 @@
  * Steps in one call. A step takes at least a byte, usually a message: more than this many tokens
  * in one call are counted as lost (LG_BYTES_BUDGET), so that no call is held up for long.
  */
-#define WALK_STEPS (1 << 16)
+#define WALK_STEPS (1 << 15)
 
 /* Detections that find nothing before the connection is looked at more rarely. */
 #define DETECT_EAGER 6
@@ -267,28 +267,23 @@ __noinline int conn_forget(struct conn *c, struct walk *k)
 
 /*
  * The walk lost its place in direction dir. A verdict that nothing has confirmed falls; one that
- * was confirmed falls when this happens again and again. Requests that wait for answers in a
- * direction that is lost can't be paired any more.
+ * was confirmed falls when this happens again and again. Which answer belongs to which request is
+ * not known any more: those that are open are given up, and new ones are not paired until it is.
  */
 __noinline int conn_lose(struct conn *c, struct walk *k, u32 dir)
 {
 	if (!c || !k)
 		return 0;
 	lg_inc(LG_DESYNC);
+	conn_unsure(c);
 	if (!(c->flags & CONN_LATCHED)) {
 		slots_drop_all(c, k->sk, LG_REQ_LOST_MISDETECTED);
 		return conn_forget(c, k);
 	}
+	slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 	if (++c->strikes >= STRIKES_MAX) {
 		lg_inc(LG_HEALED);
-		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 		return conn_forget(c, k);
-	}
-	if (dir != conn_request_dir(c)) {
-		/* Of several answers to come, the next to be recognised may be any. */
-		if (c->tail - c->head > 1)
-			conn_unsure(c);
-		slots_drop_all(c, k->sk, LG_REQ_LOST_DESYNC);
 	}
 	flow_lose(c, k, dir);
 	return 0;
@@ -313,6 +308,25 @@ static __always_inline void detect_fill(struct walk *k)
 	bpf_loop(1024, detect_piece, &k, 0);
 }
 
+/* Addresses were local -> peer; this is the server, so they become client -> server. */
+static __always_inline void conn_swap(struct conn *c)
+{
+	u64 *s = (u64 *)c->saddr, *d = (u64 *)c->daddr, t0 = d[0], t1 = d[1];
+	u16 port = c->sport;
+
+	if (c->l4 == L4_UNIX) {
+		d[0] = t1;
+		d[1] = t0;
+		return;
+	}
+	d[0] = s[0];
+	d[1] = s[1];
+	s[0] = t0;
+	s[1] = t1;
+	c->sport = c->dport;
+	c->dport = port;
+}
+
 /*
  * Looks at the call's first bytes for a protocol. Returns 1 if there is one (the window is kept
  * for the walk), 2 if there are too few bytes to tell (they are carried over), else 0.
@@ -333,6 +347,8 @@ __noinline int detect(struct conn *c, struct walk *k, u32 dir)
 			u32 client = result & DETECT_REQUEST ? DIR_TX : DIR_RX;
 
 			c->role = dir == client ? ROLE_CLIENT : ROLE_SERVER;
+			if (c->role == ROLE_SERVER)
+				conn_swap(c);
 		}
 		c->proto = proto;
 		return 1;

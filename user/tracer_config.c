@@ -16,6 +16,9 @@
 #include "spand.skel.h"
 #include "tracer_priv.h"
 
+/* Longer than a program runs. */
+#define SETTINGS_GRACE_US 20000
+
 static int filters_fd(struct tracer *t)
 {
 	return bpf_map__fd(t->bpf->maps.filters);
@@ -119,6 +122,8 @@ static int add_filters(struct tracer *t, uint32_t gen, const struct config *cfg)
 	return ret;
 }
 
+_Static_assert(PROTO_MAX <= 32, "capture_mask() has a bit for each protocol");
+
 /* Mask of the protocols that may be captured. */
 static uint32_t capture_mask(const struct config *cfg)
 {
@@ -205,6 +210,9 @@ int tracer_settings(struct tracer *t, const struct config *cfg, char *err, size_
 	__atomic_store_n(&t->bpf->bss->cfg_active, slot, __ATOMIC_RELEASE);
 	t->gen = gen;
 	t->slot = slot;
+	/* A call that began under the old settings still asks for their filters. */
+	if (t->attached)
+		usleep(SETTINGS_GRACE_US);
 	filters_clear(t, gen, true);
 	return 0;
 undo:
