@@ -55,13 +55,21 @@ GEN := $O/gen/proto_gen.h $O/gen/dispatch_gen.h $O/gen/spand.skel.h
 
 SPAND_OBJ = $(COMMON_SRC:%.c=$O/%.o) $O/user/main.o
 # spanctl needs no BPF: it shares only what has no kernel side.
-CTL_COMMON := $(filter user/json_out.c user/text.c,$(COMMON_SRC))
+CTL_COMMON := $(filter user/text.c,$(COMMON_SRC))
 CTL_OBJ = $(CTL_SRC:%.c=$O/%.o) $(CTL_COMMON:%.c=$O/%.o)
 
 .PHONY: all
 all: $O/spand $O/spanctl
 
-$O/gen/proto_gen.h $O/gen/dispatch_gen.h &: tools/gen-protos $(PROTO_HDR) include/proto
+# First of all that is built: whatever follows needs it.
+$O/gen/libbpf.ok:
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --atleast-version=1.1 libbpf || { echo "spand needs libbpf 1.1 or newer," \
+		"pkg-config finds $$($(PKG_CONFIG) --modversion libbpf 2>/dev/null || echo none):" \
+		"try 'make deps'" >&2; exit 1; }
+	@touch $@
+
+$O/gen/proto_gen.h $O/gen/dispatch_gen.h &: tools/gen-protos $(PROTO_HDR) include/proto | $O/gen/libbpf.ok
 	$(call say,GEN,"protocol tables")
 	@mkdir -p $O/gen
 	$(Q)tools/gen-protos $O/gen $(PROTO_HDR)
@@ -127,12 +135,21 @@ uninstall:
 clean:
 	rm -rf $O
 
-FORMAT_SRC = $(filter-out vmlinux.h,$(wildcard *.h kern/*.[ch] user/*.[ch] user/*/*.[ch] include/*.h \
-	include/*/*.h selftests/*/*.[ch]))
+# Everything but what is generated. Versions of clang-format differ: version 14 decides.
+FORMAT_SRC = $(shell find kern user include selftests -name '*.[ch]' | sort)
+CLANG_FORMAT ?= clang-format
 format:
-	$(Q)clang-format -i $(FORMAT_SRC)
+	$(Q)$(CLANG_FORMAT) -i $(FORMAT_SRC)
 format-check:
-	$(Q)clang-format --dry-run -Werror $(FORMAT_SRC)
+	$(Q)case "$$($(CLANG_FORMAT) --version 2>&1)" in \
+	*" version 14."*) ;; \
+	*) echo "SKIP format-check: needs clang-format 14"; \
+	   echo "format-check: 0 passed, 0 failed, 1 skipped"; exit 0 ;; \
+	esac; \
+	if $(CLANG_FORMAT) --dry-run -Werror $(FORMAT_SRC); \
+	then echo "format-check: 1 passed, 0 failed, 0 skipped"; \
+	else echo "FAIL format-check: see make format"; \
+	     echo "format-check: 0 passed, 1 failed, 0 skipped"; exit 1; fi
 
 # ---- tests: selftests/*.mk add to CHECKS and CHECK_DEPS ----------------------------------
 include $(wildcard selftests/*.mk)

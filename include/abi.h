@@ -333,16 +333,16 @@ enum io_dir {
 struct conn {
 	struct flow_state flow[2]; /* by enum io_dir */
 	__u32 lock;		   /* 1 while a program works on it */
-	__u32 dead;		   /* its socket went while the lock was held: the holder closes it */
-	__u32 contended;	   /* a call was passed over because the lock was held too long */
-	__u32 incarnation;	   /* tells two sockets at one address apart */
-	__u32 filter_gen;	   /* of the verdict in CONN_IGNORE */
-	__u32 head;		   /* number of the oldest open request; moved by responses */
-	__u32 tail;		   /* number of the next request; moved by requests */
-	__u32 inline_no;	   /* request in req_inline, if inline_valid */
-	__u32 pages;		   /* of requests beyond it, in the map req_pages */
-	__u32 tgid;		   /* who used it last */
-	__u32 early;		   /* answers that wait for their request, numbers tail.. */
+	__u32 dead;	   /* its socket went while the lock was held: the holder closes it */
+	__u32 contended;   /* a call was passed over because the lock was held too long */
+	__u32 incarnation; /* tells two sockets at one address apart */
+	__u32 filter_gen;  /* of the verdict in CONN_IGNORE */
+	__u32 head;	   /* number of the oldest open request; moved by responses */
+	__u32 tail;	   /* number of the next request; moved by requests */
+	__u32 inline_no;   /* request in req_inline, if inline_valid */
+	__u32 pages;	   /* of requests beyond it, in the map req_pages */
+	__u32 tgid;	   /* who used it last */
+	__u32 early;	   /* answers that wait for their request, numbers tail.. */
 	__u64 inode;
 	__u64 peer_inode; /* AF_UNIX */
 	__u64 peer_sk;	  /* AF_UNIX: key of the other end's state */

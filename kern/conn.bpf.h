@@ -14,10 +14,12 @@
 static const struct conn new_conn = { .lock = 1 };
 
 /*
- * Turns of waiting for the lock: some milliseconds. It is held for one call's walk, by a program
- * that can't be preempted; a write of thousands of requests takes that long.
+ * Turns of waiting for the lock: some milliseconds. It is held for one call's walk; a write of
+ * thousands of requests takes that long. Where its holder can be preempted, and then waits for
+ * this very CPU, waiting is no use for longer than a moment.
  */
-#define LOCK_TURNS  (1 << 20)
+#define LOCK_TURNS (preemptible ? 1 << 13 : 1 << 20)
+
 /* Turns of waiting for another thread's write to be processed before its answer is looked at. */
 #define EARLY_TURNS 1024
 

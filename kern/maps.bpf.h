@@ -110,6 +110,7 @@ struct {
 /* A program's work space: too large for the stack, one a CPU. */
 struct walk {
 	/* what the hook knows of the call */
+	u64 in_use; /* of a WORK_CALL */
 	u64 sk;
 	u64 n; /* bytes, > 0 */
 	u64 arg2;
@@ -163,7 +164,8 @@ _Static_assert(SPAND_REC_MAX <= 2048, "records fit in walk.out");
 
 /* One for each kind of program that can interrupt another on its CPU. */
 enum work_space {
-	WORK_CALL,    /* system calls */
+	WORK_CALL, /* system calls; and as many more as tasks preempt each other in one */
+	WORK_CALL_LAST = WORK_CALL + 3,
 	WORK_DESTROY, /* also in softirq */
 	WORK_SWEEP,   /* can be preempted */
 	WORK_STATE,
@@ -177,12 +179,19 @@ struct {
 	__type(value, struct walk);
 } work SEC(".maps");
 
+/* Programs can be preempted by others on their CPU; set by the loader. */
+const volatile bool preemptible;
+
 static __always_inline void lg_add(enum ledger key, u64 n)
 {
 	u32 zero = 0;
 	struct ledger_values *v = bpf_map_lookup_elem(&ledger, &zero);
 
-	if (v && key < LG_MAX)
+	if (!v || key >= LG_MAX)
+		return;
+	if (preemptible)
+		__sync_fetch_and_add(&((u64 *)v)[key], n);
+	else
 		((u64 *)v)[key] += n;
 }
 

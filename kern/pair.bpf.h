@@ -114,8 +114,8 @@ __noinline int oneway_end(struct conn *c, struct walk *k, u32 dir, u32 begun, u3
 		key = oneway_key(c, k->sk, dir);
 		page = bpf_map_lookup_elem(&req_pages, &key);
 		if (!page) {
-			lg_inc(how == EMIT_ONEWAY ? LG_REQ_LOST_INFLIGHT_FULL :
-						    LG_RESP_INFLIGHT_FULL);
+			lg_inc(how == EMIT_ONEWAY ? LG_REQ_LOST_INFLIGHT_FULL
+						  : LG_RESP_INFLIGHT_FULL);
 			return 0;
 		}
 		k->push = page->slot[0];

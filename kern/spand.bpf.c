@@ -31,12 +31,37 @@ static __always_inline int sock_kind(u32 family, u32 type, u32 protocol)
 	return family == AF_UNIX && type == SOCK_STREAM_TYPE ? L4_UNIX : -1;
 }
 
-/* The work space with what every kind of call has; NULL is only for the verifier. */
+/*
+ * A free work space for a call of n bytes; -1 if there is none. Where programs can be preempted,
+ * another task on the same CPU needs another one; elsewhere the first is always free.
+ */
+__noinline int work_claim(u64 n)
+{
+	struct walk *k;
+	u32 i;
+
+	for (i = WORK_CALL; i <= WORK_CALL_LAST; i++) {
+		u32 key = i;
+
+		k = bpf_map_lookup_elem(&work, &key);
+		if (k && !__sync_val_compare_and_swap(&k->in_use, 0, 1))
+			return i;
+	}
+	lg_add(LG_BYTES, n);
+	lg_add(LG_BYTES_CONTENDED, n);
+	return -1;
+}
+
+/* A work space with what every kind of call has, to be given back; NULL if there is none. */
 static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 {
-	u32 zero = 0;
-	struct walk *k = bpf_map_lookup_elem(&work, &zero);
+	int space = work_claim(n);
+	u32 key = space;
+	struct walk *k;
 
+	if (space < 0)
+		return NULL;
+	k = bpf_map_lookup_elem(&work, &key);
 	if (!k)
 		return NULL;
 	k->sk = sk;
@@ -50,6 +75,12 @@ static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 	k->tcp = l4 == L4_TCP;
 	k->all_tx = 1;
 	return k;
+}
+
+static __always_inline void call_done(struct walk *k)
+{
+	barrier();
+	*(volatile u64 *)&k->in_use = 0;
 }
 
 /* What TCP knows: tp is typed. */
@@ -95,8 +126,10 @@ static __always_inline void sock_eof(u64 sk)
 {
 	struct walk *k = call_new(sk, 0, DIR_RX, 0);
 
-	if (k)
-		call_eof(k);
+	if (!k)
+		return;
+	call_eof(k);
+	call_done(k);
 }
 
 static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 dir)
@@ -135,8 +168,10 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 		return 0;
 	if (l4 == L4_TCP) {
 		tp = bpf_skc_to_tcp_sock(sk);
-		if (!tp)
+		if (!tp) {
+			call_done(k);
 			return 0;
+		}
 		call_tcp(k, sk, tp);
 	}
 	k->family = family;
@@ -166,7 +201,9 @@ static __always_inline int sock_length(struct sock *sk, int ret, int flags, u32 
 			k->index = mmsg_index(k->arg2, k->arg3, ret);
 	}
 	k->why = why;
-	return call_bytes(k);
+	call_bytes(k);
+	call_done(k);
+	return 0;
 }
 
 SEC("?tp_btf/sock_send_length")
@@ -213,7 +250,9 @@ int BPF_PROG(on_splice, struct sock *sk)
 	k->probe = PROBE_SPLICE;
 	k->syscall = NR_SPLICE;
 	k->why = probe_is_on(PROBE_SPLICE) ? LG_BYTES_NO_BUFFER : LG_BYTES_PROBE_OFF;
-	return call_bytes(k);
+	call_bytes(k);
+	call_done(k);
+	return 0;
 }
 
 /* Closes the state of a socket that is no more what it was. space: enum work_space. */
@@ -335,6 +374,7 @@ static __always_inline int exit_bytes(u32 i, const struct exit_ctx *x, int ret)
 	k->index = i;
 	k->why = x->why;
 	call_bytes(k);
+	call_done(k);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 #	make fuzz-short		a bounded number of runs each, in `make check`
 #	make fuzz FUZZ_SECONDS=600	each for so long; what it finds stays in $O/fuzz/X
 CHECKS += fuzz-short
-CHECK_DEPS += clang libclang-rt-14-dev
+CHECK_DEPS += clang libclang-rt-dev
 
 FUZZ_CC ?= $(CLANG)
 FUZZ_RUNS ?= 20000

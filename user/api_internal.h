@@ -14,8 +14,11 @@
 #define API_SPANS_MAX	  10000
 #define API_PARAMS_MAX	  16 /* query parameters of one request */
 
-/* Seconds without a byte after which a connection is closed; a variable for the tests. */
-extern unsigned api_timeout_s;
+/*
+ * Seconds without a byte after which a connection is closed: before its first request is complete,
+ * so that idle ones do not keep others out for long, and later. Variables for the tests.
+ */
+extern unsigned api_first_s, api_timeout_s;
 /* Where processes are read from: "/proc"; a variable for the tests. */
 extern const char *api_procfs;
 

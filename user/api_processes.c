@@ -216,18 +216,20 @@ static json_t *process_json(uint32_t pid, const struct filters *f, const struct 
 			memcpy(p.container, id, CONTAINER_ID_LEN);
 	}
 	exe_len = procfs_link(api_procfs, pid, "exe", exe, sizeof(exe));
-	n = procfs_read(api_procfs, pid, "cmdline", buf, CMDLINE_MAX + 1);
+	n = procfs_read(api_procfs, pid, "cmdline", buf, SPAND_CAPTURE_MAX);
 	while (n > 0 && !buf[n - 1])
 		n--;
 	for (ssize_t i = 0; i < n; i++)
 		buf[i] = buf[i] ? buf[i] : ' ';
+	if (n > 0)
+		span_mask_text(buf, n);
 	v = json_pack("{s:I, s:o, s:s, s:I, s:o, s:o, s:s?}", "pid", (json_int_t)pid, "name",
 		      api_string(p.comm, strlen(p.comm)), "status",
 		      monitored(f, &p) ? "monitored" : "excluded", "spans_collected",
 		      (json_int_t)spans_of(c, &p), "exe",
 		      exe_len > 0 ? api_string(exe, exe_len) : json_null(), "cmdline",
-		      n >= 0 ? api_string(buf, n) : json_null(), "container",
-		      *p.container ? p.container : NULL);
+		      n >= 0 ? api_string(buf, n < CMDLINE_MAX ? n : CMDLINE_MAX) : json_null(),
+		      "container", *p.container ? p.container : NULL);
 	*failed = !v;
 	return v;
 }

@@ -20,6 +20,7 @@
 /* A chunked body is found to be too large only while it comes: this much more is read over. */
 #define DISCARD_MAX  (1 << 20)
 
+unsigned api_first_s = 3;
 unsigned api_timeout_s = 10;
 
 struct api {
@@ -305,6 +306,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 	fill_request(conn, method, url, &params, &req);
 	if (!x)
 		return begin(a, conn, version, &params, &req, con_cls);
+	/* It has shown what it is here for. */
+	MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, api_timeout_s);
 	req.body = x->body;
 	req.body_len = x->len;
 	memset(&res, 0, sizeof(res));
@@ -361,9 +364,9 @@ static struct MHD_Daemon *start_mhd(struct api *a, int fd, unsigned workers, uns
 			       NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 			       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 			       conns > workers ? conns : workers, MHD_OPTION_CONNECTION_TIMEOUT,
-			       api_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			       (size_t)CONN_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-			       MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+			       api_first_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
+			       MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY,
+			       pool, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return mhd;
 }

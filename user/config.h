@@ -70,8 +70,7 @@ struct config {
 	struct {
 		struct config_file_sender *file;
 		size_t n_file;
-		json_t *elastic; /* [sender.elastic.*] checked and kept; served by a later release
-				  */
+		json_t *elastic; /* [sender.elastic.*] checked and kept for a later release */
 	} sender;
 	struct {
 		uint32_t interval; /* [metric] s */

@@ -15,7 +15,7 @@
 #include "tracer.h"
 #include "version.h"
 
-/* Exit statuses; 3..5 are enum tracer_error. */
+/* Exit statuses; 3..5 and 7 are enum tracer_error. */
 enum exit_status {
 	EXIT_USAGE = 1,
 	EXIT_CONFIG = 2,

@@ -20,7 +20,7 @@
 
 #define POLL_MS		 50 /* longest time that a span waits for the reader when few arrive */
 #define NS_PER_S	 1000000000ULL
-#define TRIM_S		 60 /* between attempts to give freed memory back, when there is little to do */
+#define TRIM_S		 60 /* between attempts to give freed memory back when little is to do */
 #define IDLE_SPANS_PER_S 1000
 
 struct run {

@@ -16,6 +16,7 @@
 #include "container.h"
 #include "enrich.h"
 #include "procfs.h"
+#include "span.h"
 #include "text.h"
 
 #define CHECK_NS     1000000000ULL
@@ -115,7 +116,7 @@ static void read_exe(const struct enrich *e, struct process *p)
 
 static void read_cmdline(const struct enrich *e, struct process *p)
 {
-	char buf[CMDLINE_MAX + 1];
+	char buf[SPAND_CAPTURE_MAX]; /* more than is kept: a match may end beyond it */
 	ssize_t i, n = procfs_read(e->procfs, p->tgid, "cmdline", buf, sizeof(buf));
 
 	while (n > 0 && !buf[n - 1])
@@ -126,6 +127,7 @@ static void read_cmdline(const struct enrich *e, struct process *p)
 		if (!buf[i])
 			buf[i] = ' ';
 	}
+	span_mask_text(buf, n);
 	p->cmdline = printable(buf, n, CMDLINE_MAX);
 }
 
@@ -183,6 +185,7 @@ static struct process *process_new(struct enrich *e, uint32_t tgid, const char c
 		return NULL;
 	atomic_init(&p->refs, 1);
 	p->tgid = tgid;
+	p->masks = span_mask_changes();
 	if (procfs_stat(e->procfs, tgid, p->comm, &p->start_ticks)) {
 		memcpy(p->comm, comm, sizeof(p->comm) - 1);
 	} else {
@@ -311,6 +314,19 @@ static void check(struct enrich *e, struct entry *n, const char comm[16], uint64
 	process_put(old);
 }
 
+/* Other masks count now. Of a process that is gone its command line can't be read again. */
+static void remask(struct enrich *e, struct entry *n, const char comm[16], uint64_t cgroup_id)
+{
+	struct process *old = n->proc, *p = process_new(e, old->tgid, comm, cgroup_id);
+
+	if (!p)
+		return;
+	if (!p->start_ticks || p->start_ticks == old->start_ticks)
+		atomic_init(&p->spans, atomic_load(&old->spans));
+	n->proc = p;
+	process_put(old);
+}
+
 static struct entry *insert(struct enrich *e, uint32_t tgid, const char comm[16],
 			    uint64_t cgroup_id)
 {
@@ -351,6 +367,8 @@ struct process *enrich_lookup(struct enrich *e, uint32_t tgid, const char kernel
 		n = insert(e, tgid, comm, cgroup_id);
 	} else {
 		now = enrich_clock();
+		if (n->proc->masks != span_mask_changes())
+			remask(e, n, comm, cgroup_id);
 		if (now - n->checked >= CHECK_NS) {
 			n->checked = now;
 			n->comm_checks = 0;

@@ -14,11 +14,12 @@ struct process {
 	uint32_t tgid;
 	uint64_t start_ticks; /* field 22 of /proc/PID/stat: tells a reused pid apart */
 	char comm[16];
-	char *exe;	 /* NULL if it could not be read (gone, kernel); printable UTF-8 */
-	char *cmdline;	 /* arguments joined by one space, at most 256 bytes; printable UTF-8 */
+	char *exe;     /* NULL if it could not be read (gone, kernel); printable UTF-8 */
+	char *cmdline; /* arguments joined by one space, at most 256 bytes, masked; printable UTF-8 */
 	char *container; /* container id from the cgroup path, NULL: none */
 	char *json;	 /* the three above as attributes of a span, "key":"value", each */
 	uint32_t json_len;
+	unsigned masks;	     /* span_mask_changes() when cmdline was masked */
 	atomic_ullong spans; /* counted by enrich_lookup() */
 };
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,20 +23,6 @@ static const struct proto_ops *const proto_ops[PROTO_MAX] = { PROTO_LIST(OPS_ENT
 
 #define LABEL_ENTRY(NAME, name, label) [PROTO_##NAME] = label,
 static const char *const proto_labels[PROTO_MAX] = { PROTO_LIST(LABEL_ENTRY) };
-
-static pthread_mutex_t mask_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct span_mask *mask;
-
-void span_mask_use(struct span_mask *m)
-{
-	struct span_mask *old;
-
-	pthread_mutex_lock(&mask_lock);
-	old = mask;
-	mask = m;
-	pthread_mutex_unlock(&mask_lock);
-	span_mask_free(old);
-}
 
 const char *span_protocol(const struct span *s)
 {
@@ -105,6 +90,8 @@ static size_t make_name(const struct span_rec *r, const char *raw, char *out)
 	memcpy(name, raw, n);
 	if (ops && ops->name)
 		n = ops->name(name, n);
+	/* As it will be shown, but before bytes are escaped; attributes are made of the result. */
+	span_mask_text(name, n);
 	text_init(&o, out, NAME_TEXT_MAX);
 	text_printable(&o, name, n);
 	return o.p - out;
@@ -157,10 +144,8 @@ struct span *span_new(const void *data, size_t len, uint64_t seq, uint64_t mono_
 	s->resp_content_len = rec.resp_cap;
 	if (caps) {
 		memcpy(p, raw + rec.name_len, caps);
-		pthread_mutex_lock(&mask_lock);
-		span_mask_apply(mask, p, rec.req_cap);
-		span_mask_apply(mask, p + rec.req_cap, rec.resp_cap);
-		pthread_mutex_unlock(&mask_lock);
+		span_mask_text(p, rec.req_cap);
+		span_mask_text(p + rec.req_cap, rec.resp_cap);
 	}
 	return s;
 bad:

@@ -59,15 +59,20 @@ const char *span_syscall_name(uint16_t nr);
 
 /*
  * Masks: POSIX extended regular expressions, byte by byte and with regard to case. What they
- * match in captured content is overwritten by '*' before a span is made of it.
+ * match in captured content, in a span's name or in a command line is overwritten by '*' before
+ * anything is kept of it.
  */
 struct span_mask;
 
 /* Compiles n patterns. 0 and *out, -ENOMEM, or -EINVAL with the number of the bad one in *bad. */
 int span_mask_new(char *const *patterns, size_t n, struct span_mask **out, size_t *bad);
 void span_mask_free(struct span_mask *m);
-/* Makes m (NULL: no masks) the one that span_new() applies, takes it over, frees the old one. */
+/* Makes m (NULL: no masks) the one that span_mask_text() applies, takes it over, frees the old one. */
 void span_mask_use(struct span_mask *m);
+/* Masks len (up to SPAND_CAPTURE_MAX) bytes in place with what is in use. */
+void span_mask_text(char *buf, size_t len);
+/* How often span_mask_use() has been called: whoever keeps masked text compares it. */
+unsigned span_mask_changes(void);
 /* Masks len bytes in place. */
 void span_mask_apply(const struct span_mask *m, char *buf, size_t len);
 

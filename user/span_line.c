@@ -2,8 +2,7 @@
 /*
  * span_line.c - a span as one line for people:
  *
- *	12:34:56.789 <- http   GET /index.html    200 ok   1.23ms   312B   4.50kB  SRC > DST
- *COMM[PID]
+ *	12:34:56.789 <- http   GET /index.html  200 ok   1.23ms   312B   4.50kB  SRC > DST COMM[PID]
  *
  * "->" is a request that the process sent (client), "<-" one that it received (server).
  */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <regex.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,4 +80,37 @@ void span_mask_apply(const struct span_mask *m, char *buf, size_t len)
 	memcpy(copy, buf, len);
 	for (i = 0; i < m->n; i++)
 		mask_one(&m->re[i], copy, buf, len);
+}
+
+/* The masks in use. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct span_mask *mask;
+static atomic_bool have_mask;
+static atomic_uint changes;
+
+void span_mask_use(struct span_mask *m)
+{
+	struct span_mask *old;
+
+	pthread_mutex_lock(&lock);
+	old = mask;
+	mask = m;
+	atomic_store(&have_mask, m && m->n);
+	atomic_fetch_add(&changes, 1);
+	pthread_mutex_unlock(&lock);
+	span_mask_free(old);
+}
+
+void span_mask_text(char *buf, size_t len)
+{
+	if (!atomic_load(&have_mask))
+		return;
+	pthread_mutex_lock(&lock);
+	span_mask_apply(mask, buf, len);
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned span_mask_changes(void)
+{
+	return atomic_load(&changes);
 }

@@ -95,6 +95,8 @@ void ctl_terminal(FILE *f, unsigned *width, unsigned *height);
 /* ---- HTTP: spanctl_http.c; these print their errors and return enum ctl_exit ---- */
 
 struct ctl_http;
+/* How long a daemon may take for its whole answer, ms; a variable for the tests. */
+extern long ctl_answer_ms;
 int ctl_http_new(const struct ctl_options *opt, struct ctl_http **out);
 void ctl_http_free(struct ctl_http *h);
 /* path with its query; *out gets the body as JSON. */

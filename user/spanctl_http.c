@@ -12,7 +12,8 @@
 
 #define ANSWER_MAX (256U << 20) /* bytes: ten thousand spans with all they can capture */
 #define CONNECT_MS 3000L
-#define ANSWER_MS  30000L
+
+long ctl_answer_ms = 5000;
 
 struct ctl_http {
 	CURL *curl;
@@ -93,7 +94,7 @@ int ctl_http_new(const struct ctl_options *opt, struct ctl_http **out)
 	bad |= curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, collect);
 	bad |= curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
 	bad |= curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	bad |= curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
+	bad |= curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, ctl_answer_ms);
 	bad |= curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
 	/* A token is for this address only: no proxy from the environment, no redirects. */
 	bad |= curl_easy_setopt(h->curl, CURLOPT_PROXY, "");
@@ -176,6 +177,7 @@ static int perform(struct ctl_http *h, const char *path, json_t **out, bool quie
 {
 	const char *host = strstr(h->base, "//") + 2;
 	long status = 0, os_errno = 0;
+	curl_off_t connected = 0; /* us; 0: it is not */
 	json_error_t je;
 	char url[4096], text[1024];
 	json_t *body;
@@ -192,6 +194,7 @@ static int perform(struct ctl_http *h, const char *path, json_t **out, bool quie
 		code = curl_easy_perform(h->curl);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &os_errno);
+	curl_easy_getinfo(h->curl, CURLINFO_PRETRANSFER_TIME_T, &connected);
 	if (code == CURLE_WRITE_ERROR) {
 		ctl_error(h->too_long ? "the answer is too long" : "out of memory");
 		return h->too_long ? CTL_API : CTL_INTERNAL;
@@ -200,6 +203,12 @@ static int perform(struct ctl_http *h, const char *path, json_t **out, bool quie
 	    code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE) {
 		ctl_error("%s does not answer as spand does: %s", host, curl_easy_strerror(code));
 		return CTL_API;
+	}
+	if (code == CURLE_OPERATION_TIMEDOUT && connected > 0) {
+		if (!quiet)
+			ctl_error("spand at %s does not answer (waited %.3g s)", host,
+				  ctl_answer_ms / 1000.0);
+		return CTL_CONNECT;
 	}
 	if (code) {
 		if (!quiet)

@@ -7,10 +7,8 @@
 
 #include "spanctl.h"
 
-#define WINDOW_NS                                                                                 \
-	10000000000ULL		  /* what the table speaks of, unless refreshes are further apart \
-				   */
-#define FETCH_NS     500000000ULL /* the daemon keeps only the newest spans: fetch them in time */
+#define WINDOW_NS    10000000000ULL /* what the table shows unless refreshes are further apart */
+#define FETCH_NS     500000000ULL   /* the daemon keeps only the newest spans: fetch them in time */
 #define ROWS_DEFAULT 20
 #define NS_PER_S     1e9
 

@@ -4,12 +4,15 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <linux/magic.h>
 #include <bpf/bpf.h>
@@ -29,20 +32,21 @@
 #define WAIT_MIN_MS 2
 #define WAIT_MAX_MS 20
 
+#define PIN_TRIES 100
+
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
 	size_t n;
 
-	/* One level down: what libbpf calls a warning is explained by our own message. */
-	if (log_level < (level == LIBBPF_WARN ? LOG_INFO : LOG_DEBUG) ||
-	    (level == LIBBPF_DEBUG && !getenv("SPAND_LIBBPF_DEBUG")))
+	/* What libbpf calls a warning is said in one line of our own: the details are for -v. */
+	if (log_level < LOG_DEBUG || (level == LIBBPF_DEBUG && !getenv("SPAND_LIBBPF_DEBUG")))
 		return 0;
 	vsnprintf(line, sizeof(line), fmt, ap);
 	n = strlen(line);
 	if (n && line[n - 1] == '\n')
 		line[n - 1] = 0;
-	log_print(level == LIBBPF_WARN ? LOG_INFO : LOG_DEBUG, "%s", line);
+	log_debug("%s", line);
 	return 0;
 }
 
@@ -64,34 +68,89 @@ static int mount_bpffs(const char *dir)
 	return 0;
 }
 
-/* Removes pins, those of an instance that was killed too. */
-static void unpin(const char *dir)
+/*
+ * Makes the folder and locks it, whatever name it goes by: 0, -EBUSY when another instance has it,
+ * -EMEDIUMTYPE when it is not in a BPF file system, -errno. The kernel drops the lock with its owner, so what a killed daemon left is no obstacle.
+ */
+static int take_pins(struct tracer *t)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
+	struct stat a, b;
+	struct statfs fs;
+	int fd, ret;
 
-	if (!d)
-		return;
-	while ((e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	closedir(d);
-	rmdir(dir);
+	for (int i = 0;; i++) {
+		ret = mount_bpffs(t->pin_dir);
+		if (ret)
+			return ret;
+		fd = open(t->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* It may go between the two, but not for ever: a link to nowhere. */
+		if (fd < 0 && errno == ENOENT && i < PIN_TRIES)
+			continue;
+		if (fd < 0)
+			return -errno;
+		/* What is in it will be removed: nobody's files. */
+		if (fstatfs(fd, &fs) || fs.f_type != BPF_FS_MAGIC) {
+			close(fd);
+			return -EMEDIUMTYPE;
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB)) {
+			ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+			close(fd);
+			return ret;
+		}
+		/* Its owner may have removed it meanwhile. */
+		if (!fstat(fd, &a) && !stat(t->pin_dir, &b) && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino)
+			break;
+		close(fd);
+		if (i >= PIN_TRIES)
+			return -EAGAIN;
+	}
+	t->pin_lock = fd;
+	return 0;
 }
 
-static int pin(struct tracer *t, char *err, size_t errlen)
+/* Removes pins, those of an instance that was killed too. Only with the lock. */
+static void unpin_all(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			unlinkat(fd, e->d_name, 0);
+	closedir(d);
+}
+
+static enum tracer_error pin(struct tracer *t, char *err, size_t errlen)
 {
 	struct bpf_map *map;
 	char path[512];
 	int ret;
 
-	unpin(t->pin_dir);
-	ret = mount_bpffs(t->pin_dir);
+	ret = take_pins(t);
+	if (ret == -EBUSY) {
+		snprintf(err, errlen, "another spand is running: it has its maps in %s",
+			 t->pin_dir);
+		return TRACER_SECOND;
+	}
+	if (ret == -EMEDIUMTYPE) {
+		snprintf(err, errlen, "cannot pin maps in %s: it is not in a BPF file system",
+			 t->pin_dir);
+		return TRACER_BPF_REFUSED;
+	}
 	if (ret) {
 		snprintf(err, errlen, "cannot make %s for pinned maps: %s", t->pin_dir,
 			 strerror(-ret));
-		return ret;
+		return TRACER_BPF_REFUSED;
 	}
+	unpin_all(t->pin_lock);
 	bpf_object__for_each_map (map, t->bpf->obj) {
 		/* .rodata, .bss and the like are no use to readers. */
 		if (strchr(bpf_map__name(map), '.') || bpf_map__fd(map) < 0)
@@ -100,10 +159,10 @@ static int pin(struct tracer *t, char *err, size_t errlen)
 		ret = bpf_map__pin(map, path);
 		if (ret) {
 			snprintf(err, errlen, "cannot pin %s: %s", path, strerror(-ret));
-			return ret;
+			return TRACER_BPF_REFUSED;
 		}
 	}
-	return 0;
+	return TRACER_OK;
 }
 
 static uint32_t ring_bytes(uint32_t events)
@@ -153,6 +212,20 @@ struct reader {
 	void *arg;
 };
 
+/*
+ * Since 6.19 tracepoints no longer turn preemption off. From the release, because nothing in BTF
+ * tells.
+ */
+static bool kernel_preempts(void)
+{
+	struct utsname uts;
+	int major, minor;
+
+	if (uname(&uts) || sscanf(uts.release, "%d.%d", &major, &minor) != 2)
+		return true;
+	return major > 6 || (major == 6 && minor >= 19);
+}
+
 static enum tracer_error load(struct tracer *t, const struct config *cfg, char *err, size_t errlen)
 {
 	enum tracer_error e;
@@ -170,6 +243,7 @@ static enum tracer_error load(struct tracer *t, const struct config *cfg, char *
 		return TRACER_BPF_REFUSED;
 	}
 	set_sizes(t->bpf, cfg);
+	t->bpf->rodata->preemptible = kernel_preempts();
 	e = choose_hooks(t, cfg, err, errlen);
 	if (e)
 		return e;
@@ -191,6 +265,7 @@ static enum tracer_error attach(struct tracer *t, char *err, size_t errlen)
 		bool wanted;
 	} hooks[] = {
 		{ t->bpf->progs.on_destroy, &t->bpf->links.on_destroy, true },
+		{ t->bpf->progs.on_state, &t->bpf->links.on_state, true },
 		{ t->bpf->progs.on_send, &t->bpf->links.on_send, t->socket_hooks },
 		{ t->bpf->progs.on_recv, &t->bpf->links.on_recv, t->socket_hooks },
 		{ t->bpf->progs.on_splice, &t->bpf->links.on_splice, t->socket_hooks },
@@ -236,6 +311,7 @@ enum tracer_error tracer_new(const struct config *cfg, const char *pin_dir, trac
 	}
 	pthread_mutex_init(&t->lock, NULL);
 	t->wait_ms = WAIT_MIN_MS;
+	t->pin_lock = -1;
 	e = load(t, cfg, err, errlen);
 	if (e)
 		goto fail;
@@ -252,8 +328,10 @@ enum tracer_error tracer_new(const struct config *cfg, const char *pin_dir, trac
 	ret = tracer_settings(t, cfg, err, errlen);
 	if (ret)
 		goto fail;
-	if (pin(t, err, errlen))
+	e = pin(t, err, errlen);
+	if (e)
 		goto fail;
+	e = TRACER_BPF_REFUSED;
 	/* Sockets that are there already must be known as such before a byte is seen on them. */
 	ret = tracer_mark_unix(t);
 	if (ret)
@@ -284,9 +362,12 @@ void tracer_free(struct tracer *t)
 		return;
 	if (t->bpf && t->attached)
 		tracer_detach(t);
-	if (t->ring) {
+	if (t->ring)
 		ring_buffer__free(t->ring);
-		unpin(t->pin_dir);
+	if (t->pin_lock >= 0) {
+		unpin_all(t->pin_lock);
+		rmdir(t->pin_dir);
+		close(t->pin_lock);
 	}
 	if (t->bpf)
 		spand_bpf__destroy(t->bpf);

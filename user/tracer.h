@@ -19,6 +19,7 @@ enum tracer_error {
 	TRACER_NO_ROOT = 3,
 	TRACER_NO_BTF = 4,
 	TRACER_BPF_REFUSED = 5,
+	TRACER_SECOND = 7, /* another instance has the pins */
 };
 
 /* data, len: one record of the ring, valid during the call. */

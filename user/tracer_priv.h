@@ -18,6 +18,7 @@ struct tracer {
 	struct ring_buffer *ring;
 	struct reader *reader; /* whom the ring's records go to */
 	char *pin_dir;
+	int pin_lock; /* the folder itself, flock()ed: the pins are ours; -1: they are not */
 	bool socket_hooks;
 	bool attached;
 	int wait_ms;		   /* how long the next poll sleeps at most */

@@ -36,6 +36,12 @@ def one_line(text, *words):
         check(w in lines[0], "%r is not in %r", w, lines[0])
 
 
+def only_line(text, *words):
+    """One line in all, not one of errors among others."""
+    one_line(text, *words)
+    equal(len(text.splitlines()), 1, "lines in %r" % text)
+
+
 def other(t, **over):
     """The tables of a second daemon that collides in nothing."""
     tables = daemon.merge(t.spand.tables, {"api": {"port": t.port()}})
@@ -49,6 +55,68 @@ def test_second(t):
     equal(code, daemon.EXIT_SECOND, "exit status: " + text)
     one_line(text, str(t.spand.proc.pid))
     t.pairs(3, some_traffic(t))
+
+
+@case(own=True)
+def test_second_pins(t):
+    """Nor does one with a pid file of its own take the pins away."""
+    had = pins(t)
+    check(had, "nothing is pinned in %s", t.spand.pin_dir)
+    link = os.path.join(t.folder("link"), "pins")
+    os.symlink(t.spand.pin_dir, link)
+    for pin_dir in (t.spand.pin_dir, link):
+        pid_file = "/run/spand-e2e-%d.second.pid" % os.getpid()
+        # The last one given counts.
+        code, text = run(t, "--pid-file", pid_file, "--pin-dir", pin_dir, tables=other(t))
+        equal(code, daemon.EXIT_SECOND, "exit status: " + text)
+        one_line(text, pin_dir)
+        check(not os.path.exists(pid_file), "the pid file is left")
+        equal(pins(t), had, "the pins of the first")
+    t.pairs(3, some_traffic(t))
+
+
+@case(manual=True)
+def test_pin_dir(t):
+    """A folder that can't hold pins is refused and keeps what is in it."""
+    folder = t.folder("pins")
+    mine = os.path.join(folder, "mine")
+    open(mine, "w", encoding="utf-8").close()
+    nowhere = os.path.join(folder, ".link")
+    os.symlink(os.path.join(folder, "nowhere"), nowhere)
+    for pin_dir in (folder, nowhere):
+        code, text = run(t, "--pin-dir", pin_dir)
+        equal(code, daemon.EXIT_BPF, "exit status: " + text)
+        only_line(text, pin_dir)
+        check(os.path.exists(mine), "spand removed a file from %s", folder)
+
+
+@case(manual=True)
+def test_no_btf(t):
+    """A kernel that hides its types."""
+    unshare = tool("unshare")
+    if not os.path.isdir("/sys/kernel/btf"):
+        raise Skip("no /sys/kernel/btf to hide")
+    code, text = run(t, prefix=(unshare, "-m", "sh", "-c",
+                                'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh"))
+    equal(code, daemon.EXIT_NO_BTF, "exit status: " + text)
+    only_line(text, "/sys/kernel/btf/vmlinux")
+    check(not pins(t), "pins are left: %s", pins(t))
+
+
+@case(manual=True)
+def test_bpf_refused(t):
+    """Without the capabilities: one line, libbpf's own only with -v."""
+    prefix = (tool("setpriv"), "--bounding-set", "-bpf,-perfmon,-sys_admin")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        raise Skip("this setpriv can't drop bpf and perfmon")
+    code, text = run(t, prefix=prefix)
+    equal(code, daemon.EXIT_BPF, "exit status: " + text)
+    only_line(text, "BPF", "run with -v for its reasons")
+    code, text = run(t, "-v", prefix=prefix)
+    equal(code, daemon.EXIT_BPF, "exit status with -v: " + text)
+    one_line(text, "BPF")
+    check("libbpf: " in text, "-v does not show libbpf's reasons: %s", text)
+    check(not pins(t), "pins are left: %s", pins(t))
 
 
 @case(manual=True)

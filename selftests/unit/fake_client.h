@@ -28,7 +28,7 @@ static void start(void)
 
 static int setup(void **state)
 {
-	api_timeout_s = 60;
+	api_first_s = api_timeout_s = 60;
 	fake_setup(state);
 	fake_daemon.cfg->api.port = 0; /* any that is free */
 	fake_daemon.cfg->api.max_body = 4096;

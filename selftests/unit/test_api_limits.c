@@ -79,7 +79,7 @@ static void test_slow_client(void **state UNUSED)
 {
 	int quiet, half, body;
 
-	api_timeout_s = 1;
+	api_first_s = 1;
 	start();
 	quiet = dial();
 	half = dial();
@@ -96,6 +96,43 @@ static void test_slow_client(void **state UNUSED)
 	close(half);
 	close(body);
 	assert_int_equal(fake_tracer.applied, 0);
+}
+
+/* Those who take every place and ask nothing soon make room. */
+static void test_idle_clients(void **state UNUSED)
+{
+	int fd[4];
+
+	api_first_s = 1;
+	api_timeout_s = 600;
+	fake_daemon.cfg->api.max_conns = 4;
+	start();
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial();
+	say(fd[3], "GET /health HTTP/1.1\r\nHost:");
+	assert_int_equal(once(GET("/health"), NULL), 200);
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+}
+
+/* A client that has asked once may think about its next question for longer. */
+static void test_keep_alive(void **state UNUSED)
+{
+	struct answer a;
+	int fd;
+
+	api_first_s = 1;
+	start();
+	fd = dial();
+	for (int i = 0; i < 2; i++) {
+		say(fd, GET("/health"));
+		assert_true(hear(fd, &a, false));
+		assert_int_equal(a.status, 200);
+		free(a.body);
+		if (!i)
+			sleep(3);
+	}
+	close(fd);
 }
 
 /* With two places taken a third client is served only after one of the two has gone. */
@@ -211,9 +248,9 @@ static void test_stop_with_clients(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_body_limit),	      TEST(test_endless_body), TEST(test_slow_client),
-		TEST(test_connection_limit),  TEST(test_garbage),      TEST(test_spans_stream),
-		TEST(test_stop_with_clients),
+		TEST(test_body_limit),	 TEST(test_endless_body), TEST(test_slow_client),
+		TEST(test_idle_clients), TEST(test_keep_alive),	  TEST(test_connection_limit),
+		TEST(test_garbage),	 TEST(test_spans_stream), TEST(test_stop_with_clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

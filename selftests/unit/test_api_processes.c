@@ -130,6 +130,20 @@ static void test_fields(void **state UNUSED)
 	assert_monitored(true, true);
 }
 
+static void test_masks(void **state UNUSED)
+{
+	static char *const patterns[] = { "-g daemon [a-z]*" };
+	struct span_mask *m = NULL;
+	size_t bad;
+	json_t *v;
+
+	assert_int_equal(span_mask_new(patterns, 1, &m, &bad), 0);
+	span_mask_use(m);
+	v = get();
+	assert_text(find(v, 10), "cmdline", "nginx: master *************;");
+	json_decref(v);
+}
+
 static void test_span_counts(void **state UNUSED)
 {
 	static const char comm[16] = "nginx";
@@ -213,9 +227,9 @@ static void test_real_procfs(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_fields),	TEST(test_span_counts), TEST(test_pids),
-		TEST(test_names),	TEST(test_containers),	TEST(test_no_procfs),
-		TEST(test_real_procfs),
+		TEST(test_fields),    TEST(test_masks),	      TEST(test_span_counts),
+		TEST(test_pids),      TEST(test_names),	      TEST(test_containers),
+		TEST(test_no_procfs), TEST(test_real_procfs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "fake_proc.h"
+#include "span.h"
 
 static struct process *look(struct enrich *e, unsigned pid, const char *comm)
 {
@@ -91,6 +92,61 @@ static void long_texts_are_cut(void **state)
 	p = look(e, 11, "x");
 	assert_int_equal(strlen(p->cmdline), 255);
 	process_put(p);
+	enrich_free(e);
+}
+
+static void use_masks(char *pattern)
+{
+	struct span_mask *m = NULL;
+	size_t bad;
+
+	assert_int_equal(span_mask_new(&pattern, 1, &m, &bad), 0);
+	span_mask_use(m);
+}
+
+/* A secret on a command line is masked before it is kept, also when the masks change later. */
+static void command_lines_are_masked(void **state)
+{
+	static const char args[] = "db\0--password=hunter2\0-v";
+	char cut[300];
+	struct enrich *e = enrich_new(procfs, 8);
+	struct process *p, *old;
+
+	(void)state;
+	make_process(10, "db", 1, "/bin/db");
+	write_file(10, "cmdline", args, sizeof(args));
+	old = look(e, 10, "db");
+	assert_string_equal(old->cmdline, "db --password=hunter2 -v");
+	use_masks("password=[^ ]*");
+	p = look(e, 10, "db");
+	assert_string_equal(p->cmdline, "db --**************** -v");
+	assert_null(memmem(p->json, p->json_len, "hunter2", 7));
+	assert_int_equal(atomic_load(&p->spans), 2);
+	/* what others hold is theirs */
+	assert_string_equal(old->cmdline, "db --password=hunter2 -v");
+	process_put(old);
+	old = look(e, 10, "db");
+	assert_ptr_equal(old, p);
+	process_put(old);
+	process_put(p);
+
+	/* it is gone when the masks change: better nothing than too much */
+	end_process(10);
+	use_masks("hunter[0-9]");
+	p = look(e, 10, "db");
+	assert_null(p->cmdline);
+	assert_int_equal(atomic_load(&p->spans), 4);
+	process_put(p);
+
+	/* what is kept ends within a match */
+	memset(cut, 'x', sizeof(cut));
+	memcpy(cut + 250, "hunter2", 7);
+	make_process(11, "db", 1, "/bin/db");
+	write_file(11, "cmdline", cut, sizeof(cut));
+	p = look(e, 11, "db");
+	assert_string_equal(p->cmdline + 248, "xx******");
+	process_put(p);
+	span_mask_use(NULL);
 	enrich_free(e);
 }
 
@@ -298,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reads_a_process),
 		TEST(long_texts_are_cut),
+		TEST(command_lines_are_masked),
 		TEST(a_process_that_is_gone),
 		TEST(a_reused_pid),
 		TEST(an_exec),

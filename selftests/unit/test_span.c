@@ -186,6 +186,7 @@ static void masks(void **state)
 	struct made rec = make_record();
 	size_t bad = 99;
 	struct span *s;
+	json_t *v;
 
 	(void)state;
 	assert_int_equal(span_mask_new(patterns, 3, &m, &bad), 0);
@@ -199,7 +200,7 @@ static void masks(void **state)
 	make_texts(&rec, "GET /", 5, "id 1234-5678", 12, "1234-567812345-678", 18);
 	span_mask_use(m);
 	s = good(&rec);
-	/* a match does not run from one content into the next, and the name is not touched */
+	/* a match does not run from one content into the next */
 	assert_memory_equal(s->req_content, "id *********", 12);
 	assert_memory_equal(s->resp_content, "*********12345-678", 18);
 	assert_string_equal(s->name, "GET /");
@@ -208,6 +209,19 @@ static void masks(void **state)
 	s = good(&rec);
 	assert_memory_equal(s->req_content, "id 1234-5678", 12);
 	span_put(s);
+
+	/* nor is a secret in a name told, by itself or in an attribute made of it */
+	make_name(&rec, "GET /card/1234-5678/\x01");
+	s = good(&rec);
+	assert_string_equal(s->name, "GET /card/1234-5678/\\x01");
+	span_put(s);
+	assert_int_equal(span_mask_new(patterns, 3, &m, &bad), 0);
+	span_mask_use(m);
+	v = json_of(good(&rec));
+	assert_str(v, "name", "GET /card/*********/\\x01");
+	assert_str(member(v, "attributes"), "url.path", "/card/*********/\\x01");
+	json_decref(v);
+	span_mask_use(NULL);
 
 	m = (void *)1;
 	assert_int_equal(span_mask_new(broken, 2, &m, &bad), -EINVAL);

@@ -199,6 +199,42 @@ static void nobody_there(void **state)
 	ctl_http_free(h);
 }
 
+/* The kernel takes the connection for a daemon that is stopped. */
+static void no_answer(void **state)
+{
+	char address[32], want[128];
+	struct ctl_http *h;
+	json_t *v = NULL;
+	int ret, fd;
+
+	(void)state;
+	assert_int_equal(ctl_answer_ms, 5000);
+	ctl_answer_ms = 250;
+	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+	h = client(address, NULL);
+	hush();
+	ret = ctl_http_get(h, "/status", &v);
+	unhush();
+	assert_int_equal(ret, CTL_CONNECT);
+	snprintf(want, sizeof(want), "spanctl: spand at %s does not answer (waited 0.25 s)\n",
+		 address);
+	assert_string_equal(said, want);
+	hush();
+	ret = ctl_http_try(h, "/status", &v);
+	unhush();
+	assert_int_equal(ret, CTL_CONNECT);
+	assert_string_equal(said, "");
+	assert_null(v);
+	ctl_http_free(h);
+	ctl_answer_ms = 5000;
+	/* The connections stay in the queue. */
+	for (int i = 0; i < 2; i++) {
+		fd = accept(listener, NULL, NULL);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+}
+
 static void bad_options(void **state)
 {
 	struct ctl_options o = { .address = "a b" };
@@ -235,7 +271,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good),		cmocka_unit_test(posts_with_token),
 		cmocka_unit_test(no_proxy),	cmocka_unit_test(bad_answers),
-		cmocka_unit_test(nobody_there), cmocka_unit_test(bad_options),
+		cmocka_unit_test(nobody_there), cmocka_unit_test(no_answer),
+		cmocka_unit_test(bad_options),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

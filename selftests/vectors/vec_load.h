@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * vec_load.h - reads the test vectors, selftests/vectors/<protocol>/<name>.vec; the folder
- *"foreign" holds what no parser may take for its own. A file holds cases; a line is one of
+ * "foreign" holds what no parser may take for its own. A file holds cases; a line is one of
  *
- *	# origin: TEXT	where the bytes and the answers come from; stays for the next cases
- *	# ...		comment
- *	case TITLE	begins a case
+ *	# origin: TEXT		where the bytes and the answers come from; stays for the next cases
+ *	# ...			comment
+ *	case TITLE		begins a case
  *	option undetected	the first bytes are no sign of the protocol, in either direction
  *	option unanswered	the same for the response direction alone
- *	option ordered	an answer depends on what was sent before it: don't merge segments
- *	> "BYTES" ...	bytes in the request direction; strings in C's notation (\r \n \t \\ \" \0
- *\xNN) < "BYTES" ...	bytes in the response direction > N * "BYTES"	the same N times = > WORDS
- *a message that must come out, in the order of its direction = < WORDS
+ *	option ordered		an answer depends on what was sent before it: don't merge segments
+ *	> ITEM ...		bytes in the request direction
+ *	< ITEM ...		bytes in the response direction
+ *	= > WORDS		a message that must come out in the request direction, in order
+ *	= < WORDS		the same in the response direction
+ *
+ * An ITEM is "BYTES", or N * "BYTES": the same N times. BYTES in C's notation, of which there are
+ * \r \n \t \\ \" \0 and \xNN.
  *
  * WORDS of an expected message: name "TEXT", status N, size BYTES, times N, and flags: oneway,
  * error, leave, interim, open (not ended when the bytes are). `bad` alone: what follows is refused.

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Runs spand on a private configuration and reads what it says."""
 
+import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from .case import BUILD, Fail, NotStarted, patience
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = sys.executable or "/usr/bin/python3"
+
+PINS = "/sys/fs/bpf"
 
 EXIT_USAGE, EXIT_CONFIG, EXIT_NO_ROOT, EXIT_NO_BTF, EXIT_BPF = 1, 2, 3, 4, 5
 EXIT_PORT, EXIT_SECOND, EXIT_SINK, EXIT_INTERNAL = 6, 7, 8, 9
@@ -57,6 +61,31 @@ def merge(base, over):
     return out
 
 
+def sweep():
+    """Removes the pins and pid files of runs that were killed."""
+    for name in sorted(set(os.listdir("/run")) | set(
+            os.listdir(PINS) if os.path.isdir(PINS) else ())):
+        m = re.fullmatch(r"spand-e2e-([0-9]+)(\.second)?(\.pid)?", name)
+        if not m or os.path.exists("/proc/" + m[1]):
+            continue
+        folder = os.path.join(PINS, name)
+        try:
+            if m[3]:
+                os.unlink(os.path.join("/run", name))
+            else:
+                lock = os.open(folder, os.O_RDONLY)
+                try:
+                    # A daemon may have outlived its tests: then this fails.
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    for pin in os.listdir(folder):
+                        os.unlink(os.path.join(folder, pin))
+                    os.rmdir(folder)
+                finally:
+                    os.close(lock)
+        except OSError:
+            pass  # gone meanwhile, or in use
+
+
 class Spand:
     def __init__(self, agent, folder, port, hooks="auto", config=None):
         self.agent = agent
@@ -65,7 +94,7 @@ class Spand:
         self.sink = os.path.join(folder, "spans.jsonl")
         self.log_path = os.path.join(folder, "spand.log")
         self.conf = os.path.join(folder, "spand.toml")
-        self.pin_dir = "/sys/fs/bpf/spand-e2e-%d" % os.getpid()
+        self.pin_dir = "%s/spand-e2e-%d" % (PINS, os.getpid())
         self.tables = merge({
             "agent": {"name": "e2e"},
             "ebpf.trace": {"hooks": hooks},
