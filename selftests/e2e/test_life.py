@@ -387,7 +387,7 @@ def test_metrics(t):
             check(name.startswith("spand"), "metric %s", name)
 
 
-@case(unfiltered=True, own=True, config={"trace": {"exclude_processes": None}})
+@case(unfiltered=True, own=True, heavy=True, config={"trace": {"exclude_processes": None}})
 def test_no_filters(t):
     """Nothing configured: the tests' own questions to the API are traced too, and it balances."""
     t.pairs(4, some_traffic(t, 4))
