@@ -55,7 +55,7 @@ __noinline int work_claim(u64 n)
 /* A work space with what every kind of call has, to be given back; NULL if there is none. */
 static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 {
-	int space = work_claim(n);
+	int space = preemptible ? work_claim(n) : WORK_CALL;
 	u32 key = space;
 	struct walk *k;
 
@@ -79,6 +79,8 @@ static __always_inline struct walk *call_new(u64 sk, u32 l4, u32 dir, u32 n)
 
 static __always_inline void call_done(struct walk *k)
 {
+	if (!preemptible)
+		return;
 	barrier();
 	*(volatile u64 *)&k->in_use = 0;
 }
