@@ -309,7 +309,7 @@ def main(args):
                 if again.setdefault(name, 0) < tries:
                     again[name] += 1
                     print("AGAIN %s: %s: %s" % (name, why, first_line(e)), flush=True)
-                    session.drop_spand()
+                    show_daemon(session)
                     queue.insert(0, (i, (name, fn, hooks)))
                     continue
                 count["FAIL"] += 1
