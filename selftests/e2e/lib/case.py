@@ -35,7 +35,7 @@ def scale(n, slow=None):
 
 def patience(seconds):
     """An upper bound on waiting; never a measure of success."""
-    return seconds * (15 if SLOW else 1)
+    return seconds * (6 if SLOW else 1)
 
 
 def check(cond, fmt, *args):

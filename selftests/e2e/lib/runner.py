@@ -302,7 +302,7 @@ def main(args):
                 print("SKIP %s: %s" % (name, first_line(e)), flush=True)
             except Exception as e:
                 why = disturbed(session)
-                tries = 3 if why else 0
+                tries = 2 if why else 0
                 if SLOW and not why:
                     # A machine that is emulated beside others stalls for seconds at times.
                     why, tries = "emulated", 1
