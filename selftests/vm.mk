@@ -39,7 +39,8 @@ vm-guest: kernel-test-bin
 
 # Where tracing programs can be preempted, cases that this disturbs are run again, which takes its
 # time in emulation: only those with real servers, and what is likely to depend on the kernel.
-vm-newest: VM_CASES = $(addprefix -k ,nginx. redis. netns. http. syscalls.ten syscalls.dup \
+vm-newest: VM_CASES = $(addprefix -k ,nginx. redis.c redis.p redis.resp3 redis.hello3 \
+	redis.inline redis.multi redis.unix netns. http. syscalls.ten syscalls.dup \
 	syscalls.sendfile hostile.reset hostile.never life.kill life.sigterm filters.sampling)
 
 # 77: skipped, and said so.
